@@ -1,0 +1,297 @@
+//! The fold: the pure function from the log to verdicts. No clock, no randomness, no
+//! configuration that is not written in the log itself.
+//!
+//! Its state is [`FoldState`] (counters and the running hash) and the set of known
+//! keys, which [`delta`](super::delta) and the stored index hold between them.
+
+use std::fmt;
+
+use super::canonical::canonical_digest;
+use super::digest::{CanonicalDigest, KeyDigest, PayloadDigest};
+use crate::event::{Event, KeyRule, PayloadKind, Seq};
+
+/// The version of the rules in this file and in `canonical`, written in every segment.
+pub const FOLD_VERSION: u16 = 1;
+
+/// What became of an event. Hashed and persisted: the discriminants never change.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum Verdict {
+    /// The first with its key: kept.
+    Stored = 1,
+    /// The key is known, with an equal payload: a retry.
+    Duplicate = 2,
+    /// The key is known, with another payload: the first one stays.
+    Conflict = 3,
+    /// Its bytes are gone: `repair` left a hole here.
+    Lost = 4,
+}
+
+/// One event as the fold sees it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The digest of its dedup key.
+    pub key: KeyDigest,
+    /// The digest of its payload.
+    pub payload: PayloadDigest,
+    /// Its topic: a position in [`Arrivals::topics`].
+    pub topic: u32,
+    /// Only in `erased` frames, where the payload itself is gone.
+    pub canonical: Option<CanonicalDigest>,
+}
+
+/// The events of one frame as the fold sees them; made from a batch before it is
+/// written, and from the decoded frame on replay: the fold cannot tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// In the order of the frame.
+    pub list: Vec<Arrival>,
+    /// The different topics of the frame, in order of first appearance.
+    pub topics: Vec<Box<str>>,
+}
+
+impl Arrivals {
+    /// Hashes these events.
+    pub fn of<'e>(rule: KeyRule, events: impl IntoIterator<Item = &'e Event<'e>>) -> Arrivals {
+        let mut arrivals = Arrivals::default();
+        let mut positions = hashbrown::HashMap::<&str, u32>::new();
+        for event in events {
+            let next = positions.len() as u32;
+            let topic = *positions.entry(&event.topic).or_insert_with(|| {
+                arrivals.topics.push(event.topic.as_ref().into());
+                next
+            });
+            arrivals.list.push(Arrival {
+                key: KeyDigest::of(rule, event),
+                payload: PayloadDigest::of(event.payload),
+                topic,
+                canonical: None,
+            });
+        }
+        arrivals
+    }
+}
+
+/// What one frame does to the fold.
+#[derive(Copy, Clone, Debug)]
+pub enum FoldInput<'a> {
+    /// An `events` or `erased` frame.
+    Arrivals(&'a Arrivals),
+    /// A `hole` of this many seqs.
+    Hole(u64),
+}
+
+impl FoldInput<'_> {
+    /// How many seqs the frame takes.
+    pub fn count(&self) -> u64 {
+        match self {
+            FoldInput::Arrivals(arrivals) => arrivals.list.len() as u64,
+            FoldInput::Hole(count) => *count,
+        }
+    }
+}
+
+/// An event with its verdict.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Judged {
+    /// Its arrival number.
+    pub seq: Seq,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The first seq with this key: its own when stored, zero when lost.
+    pub original_seq: Seq,
+}
+
+/// What is known of a key.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct First {
+    /// The seq of the event that was stored.
+    pub seq: Seq,
+    /// The digest of its payload.
+    pub payload: PayloadDigest,
+}
+
+/// A payload as the log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoggedPayload {
+    /// As sent.
+    Sent(PayloadKind, Vec<u8>),
+    /// Dropped by retention; its canonical digest stays.
+    Erased(CanonicalDigest),
+}
+
+impl LoggedPayload {
+    fn canonical(&self) -> CanonicalDigest {
+        match self {
+            LoggedPayload::Sent(kind, bytes) => canonical_digest(*kind, bytes),
+            LoggedPayload::Erased(digest) => *digest,
+        }
+    }
+}
+
+/// Reads payloads by seq; the log is the only one who has them.
+pub trait Payloads {
+    /// The payload of one event that is durable.
+    ///
+    /// # Errors
+    /// An I/O error or damage, which stops the line; never a verdict.
+    fn payload(&self, seq: Seq) -> Result<LoggedPayload, PayloadUnreadable>;
+}
+
+/// A payload that the fold must compare could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the payload of event {seq} cannot be read: {source}")]
+pub struct PayloadUnreadable {
+    /// Whose payload.
+    pub seq: Seq,
+    /// Why.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// The verdict on an arrival whose key is known.
+///
+/// # Errors
+/// [`PayloadUnreadable`] when the digests differ and a payload cannot be read.
+pub fn judge_known(
+    seq: Seq,
+    arrival: &Arrival,
+    first: First,
+    payloads: &dyn Payloads,
+) -> Result<Verdict, PayloadUnreadable> {
+    if arrival.payload == first.payload {
+        return Ok(Verdict::Duplicate);
+    }
+    let again = match arrival.canonical {
+        Some(digest) => digest,
+        None => payloads.payload(seq)?.canonical(),
+    };
+    Ok(if again == payloads.payload(first.seq)?.canonical() {
+        Verdict::Duplicate
+    } else {
+        Verdict::Conflict
+    })
+}
+
+/// The running hash over all verdicts: two stores that received the same events in
+/// the same order agree, and so do an index and its rebuild.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub struct FoldHash(pub [u8; 32]);
+
+impl FoldHash {
+    fn with(
+        self,
+        seq: Seq,
+        key: KeyDigest,
+        payload: PayloadDigest,
+        verdict: Verdict,
+        last: u64,
+    ) -> FoldHash {
+        let mut record = [0u8; 32 + 8 + 16 + 16 + 1 + 8];
+        record[..32].copy_from_slice(&self.0);
+        record[32..40].copy_from_slice(&seq.get().to_le_bytes());
+        record[40..56].copy_from_slice(&key.0);
+        record[56..72].copy_from_slice(&payload.0);
+        record[72] = verdict as u8;
+        record[73..].copy_from_slice(&last.to_le_bytes());
+        FoldHash(*blake3::hash(&record).as_bytes())
+    }
+}
+
+impl fmt::Display for FoldHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for FoldHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How many events had which fate. `received` is their sum and the applied watermark.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Kept.
+    pub unique: u64,
+    /// Not kept because their key was known, conflicts among them.
+    pub duplicates: u64,
+    /// Those of the duplicates whose payload differed.
+    pub conflicts: u64,
+    /// In holes.
+    pub lost: u64,
+}
+
+impl Counters {
+    /// All events that were judged.
+    pub fn received(&self) -> u64 {
+        self.unique + self.duplicates + self.lost
+    }
+}
+
+/// Counters and hash: what the fold carries from frame to frame, keys apart.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct FoldState {
+    /// How many of which verdict.
+    pub counters: Counters,
+    /// Over all verdicts so far.
+    pub hash: FoldHash,
+}
+
+impl Default for FoldState {
+    fn default() -> FoldState {
+        FoldState {
+            counters: Counters::default(),
+            hash: FoldHash([0; 32]),
+        }
+    }
+}
+
+impl FoldState {
+    /// The last seq that was judged.
+    pub fn applied(&self) -> Seq {
+        Seq::new(self.counters.received())
+    }
+
+    /// Takes one judged event: h′ = BLAKE3(h ‖ seq ‖ key ‖ payload ‖ verdict ‖ original
+    /// seq), numbers as u64 little-endian, the verdict as one byte.
+    pub fn take(&mut self, judged: Judged, key: KeyDigest, payload: PayloadDigest) {
+        debug_assert_eq!(
+            judged.seq,
+            self.applied().next(),
+            "seqs are judged in order"
+        );
+        self.hash = self.hash.with(
+            judged.seq,
+            key,
+            payload,
+            judged.verdict,
+            judged.original_seq.get(),
+        );
+        match judged.verdict {
+            Verdict::Stored => self.counters.unique += 1,
+            Verdict::Duplicate => self.counters.duplicates += 1,
+            Verdict::Conflict => {
+                self.counters.duplicates += 1;
+                self.counters.conflicts += 1;
+            }
+            Verdict::Lost => self.counters.lost += 1,
+        }
+    }
+
+    /// Takes a hole in one step, however long a frame says it is: hashed like an event
+    /// with digests of zeros, verdict `Lost`, and the count in place of the original seq.
+    pub fn take_hole(&mut self, count: u64) {
+        let first = self.applied().next();
+        self.hash = self.hash.with(
+            first,
+            KeyDigest([0; 16]),
+            PayloadDigest([0; 16]),
+            Verdict::Lost,
+            count,
+        );
+        self.counters.lost = self.counters.lost.saturating_add(count);
+    }
+}

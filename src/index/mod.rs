@@ -1,0 +1,4 @@
+//! index
+pub mod canonical;
+pub mod digest;
+pub mod fold;

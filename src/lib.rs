@@ -1,0 +1,4 @@
+//! oncelog
+pub mod event;
+pub mod index;
+pub mod log;

@@ -1,0 +1,146 @@
+//! The log: one directory of checksummed segments that fix the order of arrival.
+//!
+//! From the bytes up: [`format`] is the specification; `header`, [`frame`] and [`codec`]
+//! are pure functions between bytes and meaning; [`storage`] is the seam below, where
+//! faults are made; [`segment`] and [`reader`] read; `tail` decides how a log ends;
+//! `recovery` mends; `room`, `writer` and `committer` write; [`live`] is what readers in
+//! the same process see.
+
+pub mod codec;
+mod committer;
+pub mod error;
+pub mod format;
+pub mod frame;
+pub mod header;
+pub mod inventory;
+pub mod live;
+pub mod reader;
+pub mod recovery;
+pub mod room;
+pub mod segment;
+pub mod storage;
+pub mod tail;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use committer::{CommitSink, Committer, Refused, Status};
+pub use error::LogError;
+pub use format::LogId;
+pub use live::{FrameCursor, LiveLog, LogFigures};
+pub use recovery::Unclean;
+pub use room::NoRoom;
+pub use writer::{Clock, Placed, PreparedBatch};
+
+use crate::event::Seq;
+use recovery::{Recovered, RecoveryOptions, recover};
+use room::{RoomMaker, RoomOptions};
+use storage::Storage;
+use writer::{Writer, random};
+
+/// How a log is opened for writing.
+#[derive(Debug)]
+pub struct LogOptions {
+    /// How large segments may become.
+    pub segment_bytes: u64,
+    /// What must stay free on the disk.
+    pub min_free_bytes: u64,
+    /// How many bytes of sealed segments are read and checked at start, the newest first.
+    pub verify_bytes: u64,
+    /// The version of the fold's rules, written into each segment.
+    pub fold_version: u16,
+    /// Up to where this log's index was flushed: evidence for the tail rule.
+    pub index_flushed: Option<Seq>,
+    /// Gives the time.
+    pub clock: Clock,
+}
+
+/// How much the reserve has at most.
+const RESERVE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// A log whose past is certain, and which may be read; writing starts with
+/// [`OpenedLog::start`].
+#[derive(Debug)]
+pub struct OpenedLog {
+    /// For reading.
+    pub live: Arc<LiveLog>,
+    /// The seq that comes next.
+    pub next_seq: Seq,
+    /// What was mended, when the last run did not end cleanly.
+    pub unclean: Option<Unclean>,
+    /// The log is new.
+    pub created: bool,
+    storage: Arc<dyn Storage>,
+    recovered: Recovered,
+    options: LogOptions,
+}
+
+/// Makes the past of the log in this directory certain. The directory exists.
+///
+/// # Errors
+/// [`LogError`]: I/O errors; damage, a foreign or a newer log, which leave every byte alone.
+pub fn open(
+    storage: Arc<dyn Storage>,
+    dir: &Path,
+    options: LogOptions,
+) -> Result<OpenedLog, LogError> {
+    let mut new_log_id = [0; 16];
+    new_log_id[..8].copy_from_slice(&random().to_le_bytes());
+    new_log_id[8..].copy_from_slice(&random().to_le_bytes());
+    let recovered = recover(
+        storage.as_ref(),
+        dir,
+        &RecoveryOptions {
+            new_log_id: LogId(new_log_id),
+            now: (options.clock)(),
+            index_flushed: options.index_flushed,
+            verify_bytes: options.verify_bytes,
+        },
+    )?;
+    let durable = recovered.next_seq.previous();
+    let live = Arc::new(LiveLog::new(
+        storage.clone(),
+        dir,
+        recovered.log_id,
+        durable,
+    ));
+    for sealed in &recovered.sealed {
+        live.add_sealed(&sealed.segment, sealed.bytes);
+    }
+    Ok(OpenedLog {
+        live,
+        next_seq: recovered.next_seq,
+        unclean: recovered.unclean.clone(),
+        created: recovered.created,
+        storage,
+        recovered,
+        options,
+    })
+}
+
+impl OpenedLog {
+    /// Starts the threads that make room and write; from now on batches are taken.
+    pub fn start<S: CommitSink>(self, sink: S) -> Committer<S::Ticket> {
+        let options = &self.options;
+        let room = RoomMaker::start(
+            self.storage.clone(),
+            self.live.dir(),
+            RoomOptions {
+                segment_bytes: options.segment_bytes,
+                min_free_bytes: options.min_free_bytes,
+                reserve_bytes: options.segment_bytes.min(RESERVE_BYTES_MAX),
+            },
+        );
+        let writer = Writer::new(
+            self.storage,
+            self.live,
+            room,
+            self.recovered.open,
+            self.next_seq,
+            options.fold_version,
+            options.clock,
+        );
+        Committer::start(writer, sink)
+    }
+}

@@ -1,0 +1,350 @@
+//! The one reader of frames: recovery, the server and every offline tool walk a segment
+//! with it. It never writes.
+
+use std::io;
+use std::sync::Arc;
+
+use super::codec::CodecError;
+use super::error::{Corruption, Evidence, Fault, LogError};
+use super::format::*;
+use super::frame::{FrameFault, FrameHeader, check_payload, decode_header};
+use super::header::SegmentHeader;
+use super::segment::{SegmentFile, SegmentId};
+use super::storage::{Mapping, StorageFile};
+use crate::event::Seq;
+
+/// How much is read at a time.
+const WINDOW_BYTES: usize = 256 * 1024;
+
+/// Where a segment's bytes come from.
+#[derive(Clone, Debug)]
+pub enum ByteSource {
+    /// `pread`: a bad sector is an error.
+    File(Arc<dyn StorageFile>),
+    /// A mapping: for sealed segments in the server.
+    Mapped(Arc<Mapping>),
+}
+
+/// A frame whose CRCs are right. Its payload is the walk's, until the next step.
+#[derive(Copy, Clone, Debug)]
+pub struct Frame {
+    /// In which segment.
+    pub segment: SegmentId,
+    /// Where in it.
+    pub offset: u64,
+    /// Its header.
+    pub header: FrameHeader,
+    /// Its type; none for one that may be skipped and is not known.
+    pub frame_type: Option<FrameType>,
+}
+
+impl Frame {
+    /// Its payload as damage.
+    pub fn undecodable(&self, error: CodecError, evidence: Evidence) -> LogError {
+        Corruption {
+            segment: self.segment,
+            offset: self.offset,
+            seq: self.header.first_seq,
+            fault: error.into(),
+            evidence,
+        }
+        .into()
+    }
+}
+
+/// What stands at the next place of a walk.
+#[derive(Debug)]
+pub enum Step {
+    /// A good frame that continues the chain.
+    Frame(Frame),
+    /// The limit of the walk was reached.
+    Limit,
+    /// Anything else.
+    Fault(Fault),
+}
+
+/// A walk over the frames of one segment, front to back.
+#[derive(Debug)]
+pub struct FrameWalk {
+    id: SegmentId,
+    header: SegmentHeader,
+    source: ByteSource,
+    window: Window,
+    offset: u64,
+    due: Seq,
+    limit: u64,
+    payload: (u64, usize),
+}
+
+impl FrameWalk {
+    /// A walk over a whole segment.
+    pub fn new(id: SegmentId, header: SegmentHeader, source: ByteSource) -> FrameWalk {
+        FrameWalk {
+            id,
+            header,
+            source,
+            window: Window::default(),
+            offset: HEADER_BYTES as u64,
+            due: header.first_seq,
+            limit: u64::MAX,
+            payload: (0, 0),
+        }
+    }
+
+    /// A walk over a segment's file with `pread`.
+    pub fn of_file(segment: &SegmentFile) -> FrameWalk {
+        FrameWalk::new(segment.id, segment.header, segment.source())
+    }
+
+    /// Starts at a frame that is known to stand at this offset.
+    pub fn starting_at(mut self, due: Seq, offset: u64) -> FrameWalk {
+        (self.due, self.offset) = (due, offset);
+        self
+    }
+
+    /// Reads nothing at this offset or behind it, though more may be there.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    /// In which segment it walks.
+    pub fn id(&self) -> SegmentId {
+        self.id
+    }
+
+    /// Where the next frame is due.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Which seq is due there.
+    pub fn due(&self) -> Seq {
+        self.due
+    }
+
+    /// Takes the next step. After a fault the walk stays where it is.
+    ///
+    /// # Errors
+    /// An I/O error, or a frame that only a later version understands.
+    pub fn step(&mut self) -> Result<Step, StepError> {
+        let offset = self.offset;
+        if offset >= self.limit {
+            return Ok(Step::Limit);
+        }
+        let head = self
+            .window
+            .view(&self.source, offset, HEADER_BYTES, self.limit)?;
+        let header = match decode_header(&self.header, offset, head) {
+            Ok(header) => header,
+            Err(fault) => return Ok(Step::Fault(fault.into())),
+        };
+        let frame_type = header.frame_type();
+        understood(&header).map_err(StepError::Newer)?;
+        let whole = header.frame_bytes() as usize;
+        let bytes = self.window.view(&self.source, offset, whole, self.limit)?;
+        if let Err(fault) = check_payload(&self.header, offset, &header, bytes) {
+            return Ok(Step::Fault(fault.into()));
+        }
+        if header.first_seq != self.due {
+            return Ok(Step::Fault(Fault::Chain {
+                found: header.first_seq,
+            }));
+        }
+        if header.durable_up_to >= header.first_seq {
+            return Ok(Step::Fault(Fault::DurableAhead {
+                durable_up_to: header.durable_up_to,
+            }));
+        }
+        self.offset += whole as u64;
+        self.due = header.next_seq();
+        self.payload = (offset + HEADER_BYTES as u64, header.payload_bytes as usize);
+        Ok(Step::Frame(Frame {
+            segment: self.id,
+            offset,
+            header,
+            frame_type,
+        }))
+    }
+
+    /// The payload of the frame that the last step gave, without the padding; empty if the
+    /// walk did anything else since.
+    pub fn payload(&self) -> &[u8] {
+        let (offset, len) = self.payload;
+        self.window.seen(&self.source, offset, len)
+    }
+
+    /// Where this walk stands as damage.
+    pub fn corruption(&self, fault: Fault, evidence: Evidence) -> LogError {
+        Corruption {
+            segment: self.id,
+            offset: self.offset,
+            seq: self.due,
+            fault,
+            evidence,
+        }
+        .into()
+    }
+
+    /// A step's error with its place.
+    pub fn place(&self, error: StepError, path: &std::path::Path) -> LogError {
+        match error {
+            StepError::Io(source) => LogError::io("read", path)(source),
+            StepError::Newer(what) => LogError::Newer {
+                segment: self.id,
+                offset: self.offset,
+                what,
+            },
+        }
+    }
+
+    /// The next place behind the present one where a frame header of this segment stands,
+    /// whole frame or not; only its header is looked at. The walk does not move.
+    ///
+    /// # Errors
+    /// An I/O error.
+    pub fn next_header(&mut self, from: u64) -> io::Result<Option<(u64, FrameHeader)>> {
+        let mut offset = aligned(from);
+        loop {
+            let bytes = self
+                .window
+                .view(&self.source, offset, WINDOW_BYTES, self.limit)?;
+            if bytes.len() < HEADER_BYTES {
+                return Ok(None);
+            }
+            let starts = bytes.len() - HEADER_BYTES;
+            for start in (0..=starts).step_by(FRAME_ALIGN_BYTES as usize) {
+                if bytes[start] != FRAME_MAGIC[0] {
+                    continue;
+                }
+                let at = offset + start as u64;
+                if let Ok(header) = decode_header(&self.header, at, &bytes[start..]) {
+                    return Ok(Some((at, header)));
+                }
+            }
+            offset += (starts as u64 / FRAME_ALIGN_BYTES + 1) * FRAME_ALIGN_BYTES;
+        }
+    }
+
+    /// Where the last byte that is not zero ends, at `from` or behind it.
+    ///
+    /// # Errors
+    /// An I/O error.
+    pub fn end_of_bytes(&mut self, from: u64) -> io::Result<u64> {
+        let (mut offset, mut end) = (from, from);
+        loop {
+            let bytes = self
+                .window
+                .view(&self.source, offset, WINDOW_BYTES, self.limit)?;
+            if bytes.is_empty() {
+                return Ok(end);
+            }
+            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+                end = offset + last as u64 + 1;
+            }
+            offset += bytes.len() as u64;
+        }
+    }
+}
+
+/// Why a step could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The bytes could not be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A later version wrote this.
+    #[error("{0} is not known")]
+    Newer(String),
+}
+
+fn understood(header: &FrameHeader) -> Result<(), String> {
+    let known_flags = match header.frame_type() {
+        Some(FrameType::Mark) => FLAG_SHUTDOWN,
+        _ => 0,
+    };
+    let unknown_flags = header.flags & REQUIRED_FLAGS_MASK & !known_flags;
+    match header.frame_type() {
+        None if header.type_number < SKIPPABLE_TYPE_MIN => {
+            Err(format!("frame type {}", header.type_number))
+        }
+        None => Ok(()),
+        Some(_) if unknown_flags != 0 => Err(format!("frame flag {unknown_flags:#06x}")),
+        Some(FrameType::Events | FrameType::Erased) if header.rule().is_none() => {
+            Err(format!("key rule {}", header.key_rule))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// A stretch of the file in memory.
+#[derive(Debug, Default)]
+struct Window {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// Up to `len` bytes at this offset; fewer only at the end of the file or at the limit.
+    fn view<'w>(
+        &'w mut self,
+        source: &'w ByteSource,
+        offset: u64,
+        len: usize,
+        limit: u64,
+    ) -> io::Result<&'w [u8]> {
+        let len = len.min(usize::try_from(limit.saturating_sub(offset)).unwrap_or(usize::MAX));
+        match source {
+            ByteSource::Mapped(map) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(map.len());
+                Ok(&map[start..start.saturating_add(len).min(map.len())])
+            }
+            ByteSource::File(file) => {
+                let end = self.start + self.bytes.len() as u64;
+                if offset < self.start || offset + len as u64 > end {
+                    self.fill(file.as_ref(), offset, len, limit)?;
+                }
+                let start = (offset - self.start) as usize;
+                let end = (start + len).min(self.bytes.len());
+                Ok(&self.bytes[start..end])
+            }
+        }
+    }
+
+    /// The bytes at this place if they are in memory, as after a `view` of them.
+    fn seen<'w>(&'w self, source: &'w ByteSource, offset: u64, len: usize) -> &'w [u8] {
+        let (start, bytes) = match source {
+            ByteSource::Mapped(map) => (0, &map[..]),
+            ByteSource::File(_) => (self.start, &self.bytes[..]),
+        };
+        let place = offset
+            .checked_sub(start)
+            .and_then(|at| usize::try_from(at).ok());
+        place
+            .and_then(|at| bytes.get(at..at.checked_add(len)?))
+            .unwrap_or_default()
+    }
+
+    fn fill(
+        &mut self,
+        file: &dyn StorageFile,
+        offset: u64,
+        len: usize,
+        limit: u64,
+    ) -> io::Result<()> {
+        // What lies behind the limit may still change, so it is never kept.
+        let ahead = usize::try_from(limit - offset).unwrap_or(usize::MAX);
+        let wanted = len.max(WINDOW_BYTES).min(ahead);
+        // A frame's length is a claim until its CRC was checked: never more memory than file.
+        let there = usize::try_from(file.len()?.saturating_sub(offset)).unwrap_or(usize::MAX);
+        self.start = offset;
+        self.bytes.resize(wanted.min(there), 0);
+        let count = file.read_at(&mut self.bytes, offset)?;
+        self.bytes.truncate(count);
+        Ok(())
+    }
+}
+
+/// Whether a fault says that nothing was written at that place.
+pub fn nothing_there(fault: &Fault) -> bool {
+    matches!(fault, Fault::Frame(FrameFault::Nothing))
+}

@@ -1,0 +1,451 @@
+//! What happens between two runs of a writer: look at what the last one left, decide by the
+//! tail rule, and put the last segment into a state that is certain. Nobody else cuts.
+//!
+//! Every step may be repeated after a crash in it: the unproven frames are written again in
+//! their own place, the torn bytes are saved under a name of their own before they are cut,
+//! and the seal comes only when all before it has been synced.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{Evidence, Fault, LogError, SealFault};
+use super::format::*;
+use super::frame::{FrameHeader, PreparedPayload, encode_frame};
+use super::header::{FrameTable, Meta};
+use super::inventory::{Inventory, META_NAME, RESERVE_NAME, TORN_PREFIX};
+use super::reader::{FrameWalk, Step};
+use super::segment::{SegmentFile, SegmentId};
+use super::storage::{Storage, StorageFile, is_disk_full};
+use super::tail::{Ending, Tail, examine};
+use crate::event::Seq;
+
+/// How many files of torn bytes are kept; the oldest go first.
+const TORN_FILES_MAX: usize = 8;
+const COPY_BYTES: usize = 1024 * 1024;
+
+/// What recovery needs to know.
+#[derive(Debug)]
+pub struct RecoveryOptions {
+    /// The log's identity when it is new.
+    pub new_log_id: LogId,
+    /// The time, µs UTC.
+    pub now: i64,
+    /// Up to where this log's index was flushed: evidence.
+    pub index_flushed: Option<Seq>,
+    /// How many bytes of sealed segments are read and checked, the newest first.
+    pub verify_bytes: u64,
+}
+
+/// A segment that is sealed, with the seq that is due behind it.
+#[derive(Clone, Debug)]
+pub struct SealedSegment {
+    /// The segment.
+    pub segment: SegmentFile,
+    /// Its length.
+    pub bytes: u64,
+    /// The first seq after it.
+    pub next_seq: Seq,
+}
+
+/// A segment that goes on where a clean stop left it.
+#[derive(Debug)]
+pub struct OpenSegment {
+    /// The segment, for writing.
+    pub segment: SegmentFile,
+    /// Where the next frame goes.
+    pub position: u64,
+    /// Where its room ends.
+    pub room_end: u64,
+    /// Where frames are.
+    pub table: FrameTable,
+}
+
+/// A log whose past is certain.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Which log.
+    pub log_id: LogId,
+    /// What is sealed, in order.
+    pub sealed: Vec<SealedSegment>,
+    /// What goes on; none when the next frame begins a new segment.
+    pub open: Option<OpenSegment>,
+    /// The seq that comes next.
+    pub next_seq: Seq,
+    /// What was done to the last segment, when it had not been left clean.
+    pub unclean: Option<Unclean>,
+    /// The log was made by this call.
+    pub created: bool,
+}
+
+/// What an unclean start did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unclean {
+    /// In which segment.
+    pub segment: SegmentId,
+    /// Bytes of frames that nothing proved durable and that were written and synced again.
+    pub rewritten_bytes: u64,
+    /// The torn bytes that were cut, and where they were saved.
+    pub torn: Option<(u64, PathBuf)>,
+}
+
+/// Makes a log's past certain, or says why that cannot be done.
+///
+/// # Errors
+/// I/O errors; damage, a log of another identity, a later version: nothing was changed then.
+pub fn recover(
+    storage: &dyn Storage,
+    dir: &Path,
+    options: &RecoveryOptions,
+) -> Result<Recovered, LogError> {
+    let inventory = Inventory::read(storage, dir)?;
+    let existing_id = inventory.log_id(storage)?;
+    let log_id = existing_id.unwrap_or(options.new_log_id);
+    let (sealed, last) = look_at_all(storage, &inventory, log_id, options)?;
+
+    // Up to here nothing was changed.
+    for name in &inventory.left_overs {
+        let path = dir.join(name);
+        storage
+            .remove(&path)
+            .map_err(LogError::io("remove", &path))?;
+    }
+    let mut recovery = Recovery {
+        storage,
+        dir,
+        now: options.now,
+        reserve: inventory.reserve,
+        torn: inventory.torn,
+    };
+    if inventory.meta.is_none() {
+        recovery.with_reserve(|r| r.write_meta(log_id))?;
+    }
+    let mut recovered = Recovered {
+        log_id,
+        next_seq: sealed.last().map_or(Seq::FIRST, |segment| segment.next_seq),
+        sealed,
+        open: None,
+        unclean: None,
+        created: existing_id.is_none(),
+    };
+    if let Some((segment, tail)) = last {
+        recovered.next_seq = tail.due;
+        recovery.settle(segment.id, tail, &mut recovered)?;
+    }
+    Ok(recovered)
+}
+
+type Looked = (Vec<SealedSegment>, Option<(SegmentFile, Tail)>);
+
+/// Reads what must be read, and changes nothing.
+fn look_at_all(
+    storage: &dyn Storage,
+    inventory: &Inventory,
+    log_id: LogId,
+    options: &RecoveryOptions,
+) -> Result<Looked, LogError> {
+    let Some((last, earlier)) = inventory.segments.split_last() else {
+        return match options.index_flushed {
+            Some(index_flushed) if index_flushed > Seq::ZERO => Err(LogError::BehindIndex {
+                log_end: Seq::ZERO,
+                index_flushed,
+            }),
+            _ => Ok((Vec::new(), None)),
+        };
+    };
+    let open = |id: SegmentId| {
+        let segment = SegmentFile::open(storage, &inventory.dir, id)?;
+        if segment.header.log_id == log_id {
+            Ok(segment)
+        } else {
+            Err(LogError::Foreign {
+                segment: id,
+                found: segment.header.log_id,
+                expected: log_id,
+            })
+        }
+    };
+    let mut sealed: Vec<SealedSegment> = Vec::with_capacity(earlier.len());
+    for (id, next) in earlier.iter().zip(&inventory.segments[1..]) {
+        let segment = open(*id)?;
+        let seal = segment.required_seal()?;
+        if seal.next_seq != next.0 {
+            let gap = SealFault::Gap {
+                due: seal.next_seq,
+                next: next.0,
+            };
+            return Err(segment.seal_fault(gap, seal.offset, seal.next_seq));
+        }
+        let bytes = segment.len_bytes()?;
+        sealed.push(SealedSegment {
+            segment,
+            bytes,
+            next_seq: seal.next_seq,
+        });
+    }
+    if let Some(first) = inventory.segments.first().filter(|id| id.0 != Seq::FIRST) {
+        let gap = SealFault::Gap {
+            due: Seq::FIRST,
+            next: first.0,
+        };
+        return Err(open(*first)?.seal_fault(gap, 0, Seq::FIRST));
+    }
+    let last = open(*last)?;
+    let tail = examine(&last, options.index_flushed)?;
+    let mut budget = options.verify_bytes;
+    for sealed in sealed.iter().rev() {
+        let Some(left) = budget.checked_sub(sealed.bytes) else {
+            break;
+        };
+        budget = left;
+        check_sealed(&sealed.segment)?;
+    }
+    Ok((sealed, Some((last, tail))))
+}
+
+/// Reads a sealed segment from front to back.
+///
+/// # Errors
+/// I/O errors, and the first damage.
+pub fn check_sealed(segment: &SegmentFile) -> Result<(), LogError> {
+    let mut walk = FrameWalk::of_file(segment);
+    let mut table = FrameTable::default();
+    loop {
+        let fault = match walk.step() {
+            Ok(Step::Frame(frame)) if frame.frame_type == Some(FrameType::Seal) => {
+                if FrameTable::decode_seal(walk.payload(), &segment.header).as_ref() == Some(&table)
+                {
+                    return Ok(());
+                }
+                Fault::Seal(SealFault::Misfit)
+            }
+            Ok(Step::Frame(frame)) => {
+                if frame.header.count > 0 {
+                    table.note(frame.header.first_seq, frame.offset);
+                }
+                continue;
+            }
+            Ok(Step::Fault(fault)) => fault,
+            Ok(Step::Limit) => unreachable!("a walk without limit"),
+            Err(error) => return Err(walk.place(error, &segment.path)),
+        };
+        return Err(walk.corruption(fault, Evidence::FurtherSegment));
+    }
+}
+
+struct Recovery<'s> {
+    storage: &'s dyn Storage,
+    dir: &'s Path,
+    now: i64,
+    reserve: bool,
+    torn: Vec<String>,
+}
+
+impl Recovery<'_> {
+    /// Puts the last segment into a certain state.
+    fn settle(
+        &mut self,
+        id: SegmentId,
+        tail: Tail,
+        recovered: &mut Recovered,
+    ) -> Result<(), LogError> {
+        let segment = SegmentFile::open_rw(self.storage, self.dir, id)?;
+        let len = segment.len_bytes()?;
+        match tail.ending {
+            Ending::CleanStop => {
+                recovered.open = Some(OpenSegment {
+                    segment,
+                    position: tail.end,
+                    room_end: len,
+                    table: tail.table,
+                });
+                return Ok(());
+            }
+            Ending::Sealed => {
+                if len > tail.end {
+                    self.cut(&segment, tail.end)?;
+                }
+            }
+            Ending::Open => {
+                let rewritten_bytes = self.write_again(&segment, tail.unproven_from, tail.end)?;
+                let torn = match tail.torn_end {
+                    Some(torn_end) => Some((
+                        torn_end - tail.end,
+                        self.with_reserve(|r| r.save_torn(&segment, tail.end, torn_end))?,
+                    )),
+                    None => None,
+                };
+                recovered.unclean = Some(Unclean {
+                    segment: id,
+                    rewritten_bytes,
+                    torn,
+                });
+                if !tail.holds_seqs() {
+                    // Nothing in it is needed: the next segment takes its name.
+                    return Ok(());
+                }
+                self.cut(&segment, tail.end)?;
+                self.with_reserve(|r| r.seal(&segment, &tail))?;
+            }
+        }
+        recovered.sealed.push(SealedSegment {
+            bytes: segment.len_bytes()?,
+            next_seq: tail.due,
+            segment,
+        });
+        Ok(())
+    }
+
+    /// Writes bytes onto themselves, so that the pages are dirty and the sync is real.
+    fn write_again(&self, segment: &SegmentFile, from: u64, to: u64) -> Result<u64, LogError> {
+        let mut offset = from;
+        while offset < to {
+            let mut bytes = vec![0; (to - offset).min(COPY_BYTES as u64) as usize];
+            let count = segment
+                .file
+                .read_at(&mut bytes, offset)
+                .map_err(LogError::io("read", &segment.path))?;
+            segment
+                .file
+                .write_at(&bytes[..count], offset)
+                .map_err(LogError::io("write", &segment.path))?;
+            offset += count as u64;
+        }
+        sync(&segment.file, &segment.path)?;
+        Ok(to - from)
+    }
+
+    fn cut(&self, segment: &SegmentFile, len: u64) -> Result<(), LogError> {
+        segment
+            .file
+            .set_len(len)
+            .map_err(LogError::io("cut", &segment.path))?;
+        sync(&segment.file, &segment.path)
+    }
+
+    fn seal(&mut self, segment: &SegmentFile, tail: &Tail) -> Result<(), LogError> {
+        let mut bytes = Vec::new();
+        encode_seal_frame(
+            segment,
+            &tail.table,
+            tail.end,
+            tail.due,
+            self.now,
+            &mut bytes,
+        );
+        segment
+            .file
+            .write_at(&bytes, tail.end)
+            .map_err(LogError::io("write", &segment.path))?;
+        sync(&segment.file, &segment.path)
+    }
+
+    fn save_torn(
+        &mut self,
+        segment: &SegmentFile,
+        from: u64,
+        to: u64,
+    ) -> Result<PathBuf, LogError> {
+        let name = format!("{TORN_PREFIX}{:020}-{from:012}.bin", segment.id.0.get());
+        let path = self.dir.join(&name);
+        let write = |file: &dyn StorageFile| {
+            let mut offset = from;
+            while offset < to {
+                let mut bytes = vec![0; (to - offset).min(COPY_BYTES as u64) as usize];
+                let count = segment.file.read_at(&mut bytes, offset)?;
+                file.write_at(&bytes[..count], offset - from)?;
+                offset += count as u64;
+            }
+            Ok(())
+        };
+        put_file(self.storage, self.dir, &path, write)?;
+        if !self.torn.contains(&name) {
+            self.torn.push(name);
+        }
+        while self.torn.len() > TORN_FILES_MAX {
+            let oldest = self.dir.join(self.torn.remove(0));
+            self.storage
+                .remove(&oldest)
+                .map_err(LogError::io("remove", &oldest))?;
+        }
+        Ok(path)
+    }
+
+    fn write_meta(&mut self, log_id: LogId) -> Result<(), LogError> {
+        let meta = Meta {
+            log_id,
+            made_at: self.now,
+        };
+        let path = self.dir.join(META_NAME);
+        put_file(self.storage, self.dir, &path, |file| {
+            file.write_at(&meta.encode(), 0)
+        })
+    }
+
+    /// Does it, and once more without the reserve when the disk is full: that is what the
+    /// reserve is for.
+    fn with_reserve<T>(
+        &mut self,
+        act: impl Fn(&mut Self) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        match act(self) {
+            Err(LogError::Io { source, .. }) if self.reserve && is_disk_full(&source) => {
+                let path = self.dir.join(RESERVE_NAME);
+                self.storage
+                    .remove(&path)
+                    .map_err(LogError::io("remove", &path))?;
+                self.reserve = false;
+                act(self)
+            }
+            other => other,
+        }
+    }
+}
+
+fn sync(file: &Arc<dyn StorageFile>, path: &Path) -> Result<(), LogError> {
+    file.sync_data().map_err(LogError::io("sync", path))
+}
+
+/// Writes a seal frame as it must stand at `offset`.
+pub(super) fn encode_seal_frame(
+    segment: &SegmentFile,
+    table: &FrameTable,
+    offset: u64,
+    next_seq: Seq,
+    now: i64,
+    out: &mut Vec<u8>,
+) {
+    let payload = PreparedPayload::new(table.encode_seal(&segment.header, offset));
+    let header = FrameHeader {
+        received_at: now,
+        durable_up_to: next_seq.previous(),
+        ..FrameHeader::without_seqs(FrameType::Seal, next_seq)
+    };
+    encode_frame(&segment.header, offset, header, &payload, out);
+}
+
+/// Brings a whole file into being under a name that may exist: temporary name, content,
+/// sync, rename, sync of the directory.
+pub(super) fn put_file(
+    storage: &dyn Storage,
+    dir: &Path,
+    path: &Path,
+    write: impl FnOnce(&dyn StorageFile) -> std::io::Result<()>,
+) -> Result<(), LogError> {
+    let (temp, file) = storage
+        .create_temp(dir)
+        .map_err(LogError::io("create a file in", dir))?;
+    let put = write(file.as_ref())
+        .map_err(LogError::io("write", &temp))
+        .and_then(|()| sync(&file, &temp))
+        .and_then(|()| {
+            storage
+                .rename(&temp, path)
+                .map_err(LogError::io("rename", &temp))
+        });
+    if put.is_err() {
+        // The name is temporary: if this fails too, the next start removes it.
+        let _ = storage.remove(&temp);
+    }
+    put?;
+    storage.sync_dir(dir).map_err(LogError::io("sync", dir))
+}
