@@ -42,6 +42,7 @@ mod number;
 
 use super::digest::CanonicalDigest;
 use crate::event::json::lexer::{Lexer, Unexpected, ValueKind};
+use crate::event::json::string::JsonString;
 use crate::event::{PAYLOAD_DEPTH_MAX, PayloadKind};
 
 const VERSION: u8 = 1;
@@ -119,23 +120,29 @@ impl FormWriter<'_> {
             Some(b'{' | b'[') if depth == DEPTH_MAX => return Err(NoForm::TooDeep),
             Some(b'{') => return self.object(depth + 1),
             Some(b'[') => return self.array(depth + 1),
-            Some(b'-' | b'0'..=b'9') => {
-                self.form.push(b'd');
-                number::append_form(self.lexer.number()?, &mut self.form);
-                self.form.push(END);
-                return Ok(());
-            }
-            Some(b't') => self.form.push(b't'),
-            Some(b'f') => self.form.push(b'f'),
-            Some(b'n') => self.form.push(b'n'),
             _ => {}
         }
-        if let ValueKind::String(string) = self.lexer.scalar()? {
-            self.form.push(b's');
-            string.append_wtf8(&mut self.form);
-            self.form.push(END);
+        let value = self.lexer.value()?;
+        match value.kind {
+            ValueKind::Number => {
+                self.form.push(b'd');
+                number::append_form(value.text, &mut self.form);
+                self.form.push(END);
+            }
+            ValueKind::Bool | ValueKind::Null => self.form.push(value.text.as_bytes()[0]),
+            _ => {
+                if let Some(string) = value.string() {
+                    self.append_string(string);
+                }
+            }
         }
         Ok(())
+    }
+
+    fn append_string(&mut self, string: JsonString<'_>) {
+        self.form.push(b's');
+        string.append_wtf8(&mut self.form);
+        self.form.push(END);
     }
 
     fn array(&mut self, depth: usize) -> Result<(), NoForm> {
@@ -158,9 +165,8 @@ impl FormWriter<'_> {
         while self.lexer.next_element(b'}', is_first)? {
             is_first = false;
             let start = self.form.len();
-            self.form.push(b's');
-            self.lexer.member_name()?.append_wtf8(&mut self.form);
-            self.form.push(END);
+            let name = self.lexer.member_name()?;
+            self.append_string(name);
             self.value(depth)?;
             self.members.push((start, self.form.len()));
         }
@@ -199,5 +205,7 @@ fn name_at(member: &[u8]) -> &[u8] {
     &member[..end.unwrap_or(member.len())]
 }
 
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod tests;

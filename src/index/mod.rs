@@ -1,4 +1,56 @@
-//! index
+//! The index: the fold's state, for ever and exactly. Which keys are known and at which
+//! seq first, every arrival that was not stored, the topics in order of first arrival,
+//! and the stored seqs of each. Payloads are never here.
+//!
+//! The newest part is a delta in memory; a thread flushes it to SQLite every second or
+//! so. All of it can be rebuilt from the log, so damage is never repaired here: it is
+//! noticed, and the index is dropped, discarded and opened anew.
+//!
+//! | file | has |
+//! |---|---|
+//! | `digest` `canonical` `fold` | the pure part |
+//! | `delta` `topics` `shared` | what is in memory |
+//! | `apply` `lookup` | a frame's way in |
+//! | `worker` `writer` `flush` `merge` `health` | the flush thread |
+//! | `run` `run_builder` `key_block` `filter` `slots` | sorted runs of keys |
+//! | `note` `postings` `sealed` | the other blocks, and the CRC of all |
+//! | `schema` `query` `readers` `files` | SQLite |
+
+mod apply;
 pub mod canonical;
+mod delta;
 pub mod digest;
+mod error;
+mod files;
+mod filter;
+mod flush;
 pub mod fold;
+mod handle;
+mod health;
+mod key_block;
+mod lookup;
+mod merge;
+mod note;
+mod options;
+mod postings;
+mod query;
+mod readers;
+mod run;
+mod run_builder;
+mod schema;
+mod sealed;
+mod shared;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod topics;
+mod worker;
+mod writer;
+
+pub use error::IndexError;
+pub use handle::Index;
+pub use health::FlushHealth;
+pub use note::NotStored;
+pub use options::{Durability, IndexOptions};
+pub use query::Order;
+pub use topics::TopicCount;

@@ -7,12 +7,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::error::LogError;
-use super::room::NoRoom;
+use super::room::{NoRoom, RoomView};
 use super::writer::{NotPlaced, Placed, PreparedBatch, Writer};
 
 /// A group is closed at this size, so that its first batch need not wait for all of a flood.
@@ -63,10 +63,11 @@ pub struct Committer<T> {
 }
 
 /// What everybody may ask.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Status {
+    room: RoomView,
     poisoned: OnceLock<String>,
-    no_room: std::sync::Mutex<Option<NoRoom>>,
+    no_room: Mutex<Option<NoRoom>>,
     has_no_room: AtomicBool,
 }
 
@@ -76,12 +77,15 @@ impl Status {
         self.poisoned.get().map(String::as_str)
     }
 
-    /// Why the last batch found no room, if it found none.
+    /// Why a batch would find no room now: too little is free, or the last batch found none
+    /// and none could be made since.
     pub fn no_room(&self) -> Option<NoRoom> {
-        if !self.has_no_room.load(Ordering::Acquire) {
-            return None;
-        }
-        self.lock_no_room().clone()
+        self.room.low().or_else(|| {
+            let found_none = self.has_no_room.load(Ordering::Acquire);
+            (found_none && self.room.refused().is_some())
+                .then(|| self.lock_no_room().clone())
+                .flatten()
+        })
     }
 
     fn set_no_room(&self, no_room: Option<NoRoom>) {
@@ -89,17 +93,20 @@ impl Status {
         *self.lock_no_room() = no_room;
     }
 
-    fn lock_no_room(&self) -> std::sync::MutexGuard<'_, Option<NoRoom>> {
-        self.no_room
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock_no_room(&self) -> MutexGuard<'_, Option<NoRoom>> {
+        self.no_room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: Send + 'static> Committer<T> {
     pub(super) fn start<S: CommitSink<Ticket = T>>(writer: Writer, sink: S) -> Committer<T> {
         let (queue, receiver) = channel();
-        let status = Arc::new(Status::default());
+        let status = Arc::new(Status {
+            room: writer.room(),
+            poisoned: OnceLock::new(),
+            no_room: Mutex::default(),
+            has_no_room: AtomicBool::new(false),
+        });
         let worker = Worker {
             writer,
             sink,

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::codec::decode_events;
-use super::error::{Evidence, Fault, LogError};
+use super::error::{Corruption, Evidence, Fault, LogError, SealFault};
 use super::format::{FrameType, LogId};
 use super::frame::FrameFault;
 use super::header::{FrameTable, SegmentHeader};
 use super::reader::{ByteSource, Frame, FrameWalk, Step};
 use super::segment::{SegmentFile, SegmentId};
-use super::storage::{Mapping, Storage, StorageFile};
+use super::storage::{Storage, StorageFile};
 use crate::event::{Event, Seq};
 
 /// Figures about a log.
@@ -32,14 +32,25 @@ pub struct LogFigures {
     pub batches: u64,
 }
 
+/// How sealed segments are read.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Mapped: for the server.
+    Mapped,
+    /// With `pread`, so that a bad sector is an error: for the offline tools.
+    Pread,
+}
+
 /// Where frames are found: the segments of a log and the durable watermark.
 #[derive(Debug)]
 pub struct LiveLog {
     storage: Arc<dyn Storage>,
     dir: PathBuf,
     log_id: LogId,
+    access: Access,
     segments: RwLock<Vec<Arc<LiveSegment>>>,
     durable: AtomicU64,
+    used_bytes: AtomicU64,
     pub(super) written_bytes: AtomicU64,
     pub(super) syncs: AtomicU64,
     pub(super) batches: AtomicU64,
@@ -65,7 +76,7 @@ enum Body {
     Sealed {
         bytes: u64,
         /// Read when first needed.
-        opened: Option<(Arc<Mapping>, Arc<FrameTable>)>,
+        opened: Option<(ByteSource, Arc<FrameTable>)>,
     },
 }
 
@@ -75,13 +86,16 @@ impl LiveLog {
         dir: &Path,
         log_id: LogId,
         durable: Seq,
+        access: Access,
     ) -> LiveLog {
         LiveLog {
             storage,
             dir: dir.to_owned(),
             log_id,
+            access,
             segments: RwLock::default(),
             durable: AtomicU64::new(durable.get()),
+            used_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             batches: AtomicU64::new(0),
@@ -103,6 +117,11 @@ impl LiveLog {
         Seq::new(self.durable.load(Ordering::Acquire))
     }
 
+    /// Bytes up to the end of the last durable frame, over all segments.
+    pub fn used_bytes(&self) -> u64 {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
     /// Bytes that may still be used on its disk.
     ///
     /// # Errors
@@ -118,18 +137,17 @@ impl LiveLog {
         let segments = read(&self.segments).clone();
         let mut figures = LogFigures {
             segments: segments.len() as u64,
+            used_bytes: self.used_bytes(),
             written_bytes: self.written_bytes.load(Ordering::Relaxed),
             syncs: self.syncs.load(Ordering::Relaxed),
             batches: self.batches.load(Ordering::Relaxed),
             ..LogFigures::default()
         };
         for segment in segments {
-            let (file, used) = match &*read(&segment.body) {
-                Body::Active { end, room_end, .. } => (*room_end, *end),
-                Body::Sealed { bytes, .. } => (*bytes, *bytes),
+            figures.file_bytes += match &*read(&segment.body) {
+                Body::Active { room_end, .. } => *room_end,
+                Body::Sealed { bytes, .. } => *bytes,
             };
-            figures.file_bytes += file;
-            figures.used_bytes += used;
         }
         figures
     }
@@ -137,6 +155,7 @@ impl LiveLog {
     pub(super) fn add_sealed(&self, segment: &SegmentFile, bytes: u64) {
         self.add(
             segment,
+            bytes,
             Body::Sealed {
                 bytes,
                 opened: None,
@@ -153,6 +172,7 @@ impl LiveLog {
     ) {
         self.add(
             segment,
+            end,
             Body::Active {
                 file: segment.file.clone(),
                 table,
@@ -162,7 +182,8 @@ impl LiveLog {
         );
     }
 
-    fn add(&self, segment: &SegmentFile, body: Body) {
+    fn add(&self, segment: &SegmentFile, used_bytes: u64, body: Body) {
+        self.used_bytes.fetch_add(used_bytes, Ordering::Relaxed);
         let mut segments = write(&self.segments);
         debug_assert!(segments.last().is_none_or(|last| last.id < segment.id));
         segments.push(Arc::new(LiveSegment {
@@ -183,6 +204,7 @@ impl LiveLog {
             for (first_seq, offset) in frames {
                 table.note(*first_seq, *offset);
             }
+            self.used_bytes.fetch_add(end - *old, Ordering::Relaxed);
             *old = end;
         }
         self.durable.store(durable.get(), Ordering::Release);
@@ -249,8 +271,8 @@ impl LiveLog {
 
 impl LiveSegment {
     /// A walk that starts at the frame of this seq or a little before it.
-    fn walk_to(&self, seq: Seq, storage: &dyn Storage) -> Result<FrameWalk, LogError> {
-        let (source, floor) = self.source(seq, storage)?;
+    fn walk_to(&self, seq: Seq, log: &LiveLog) -> Result<FrameWalk, LogError> {
+        let (source, floor) = self.source(seq, log)?;
         let walk = FrameWalk::new(self.id, self.header, source);
         Ok(match floor {
             Some((due, offset)) => walk.starting_at(due, offset),
@@ -261,29 +283,32 @@ impl LiveSegment {
     fn source(
         &self,
         seq: Seq,
-        storage: &dyn Storage,
+        log: &LiveLog,
     ) -> Result<(ByteSource, Option<(Seq, u64)>), LogError> {
         match &*read(&self.body) {
             Body::Active { file, table, .. } => {
                 return Ok((ByteSource::File(file.clone()), table.floor(seq)));
             }
             Body::Sealed {
-                opened: Some((map, table)),
+                opened: Some((source, table)),
                 ..
-            } => return Ok((ByteSource::Mapped(map.clone()), table.floor(seq))),
+            } => return Ok((source.clone(), table.floor(seq))),
             Body::Sealed { opened: None, .. } => {}
         }
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        let seal = SegmentFile::open(storage, dir, self.id)?.required_seal()?;
-        let map = storage
-            .map(&self.path)
-            .map_err(LogError::io("map", &self.path))?;
-        let (map, table) = (Arc::new(map), Arc::new(seal.table));
+        let segment = SegmentFile::open(log.storage.as_ref(), &log.dir, self.id)?;
+        let table = Arc::new(segment.required_seal()?.table);
+        let source = match log.access {
+            Access::Pread => segment.source(),
+            Access::Mapped => {
+                let map = log.storage.map(&self.path);
+                ByteSource::Mapped(Arc::new(map.map_err(LogError::io("map", &self.path))?))
+            }
+        };
         let floor = table.floor(seq);
         if let Body::Sealed { opened, .. } = &mut *write(&self.body) {
-            *opened = Some((map.clone(), table));
+            *opened = Some((source.clone(), table));
         }
-        Ok((ByteSource::Mapped(map), floor))
+        Ok((source, floor))
     }
 
     /// How far a walk may go now.
@@ -326,7 +351,7 @@ impl FrameCursor {
                     let Some(segment) = self.log.segment_of(self.next) else {
                         return Ok(None);
                     };
-                    let walk = segment.walk_to(self.next, self.log.storage.as_ref())?;
+                    let walk = segment.walk_to(self.next, &self.log)?;
                     self.place.insert((segment, walk))
                 }
             };
@@ -334,7 +359,9 @@ impl FrameCursor {
             let fault = match walk.step() {
                 Ok(Step::Frame(frame)) => {
                     if frame.frame_type == Some(FrameType::Seal) {
+                        let (due, id) = (walk.due(), segment.id);
                         self.place = None;
+                        self.check_goes_on(id, frame.offset, due)?;
                     } else if frame.header.count > 0 && frame.header.next_seq() > self.next {
                         self.next = frame.header.next_seq();
                         return Ok(Some(frame));
@@ -351,6 +378,26 @@ impl FrameCursor {
             self.place = None;
             return Err(error);
         }
+    }
+
+    /// Behind a seal another segment must hold the seq that is due.
+    fn check_goes_on(&self, sealed: SegmentId, offset: u64, due: Seq) -> Result<(), LogError> {
+        let next = self.log.segment_of(self.next).map(|segment| segment.id);
+        if next.is_some_and(|next| next > sealed) || self.next > self.log.durable() {
+            return Ok(());
+        }
+        let fault = SealFault::Gap {
+            due,
+            next: next.unwrap_or(sealed).0,
+        };
+        Err(Corruption {
+            segment: sealed,
+            offset,
+            seq: due,
+            fault: Fault::Seal(fault),
+            evidence: Evidence::Synced,
+        }
+        .into())
     }
 
     /// The payload of the frame that was given last.

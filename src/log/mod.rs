@@ -3,7 +3,7 @@
 //! From the bytes up: [`format`] is the specification; `header`, [`frame`] and [`codec`]
 //! are pure functions between bytes and meaning; [`storage`] is the seam below, where
 //! faults are made; [`segment`] and [`reader`] read; `tail` decides how a log ends;
-//! `recovery` mends; `room`, `writer` and `committer` write; [`live`] is what readers in
+//! `recovery` mends; `offline` is for those who only look; `room`, `writer` and `committer` write; [`live`] is what readers in
 //! the same process see.
 
 pub mod codec;
@@ -14,6 +14,7 @@ pub mod frame;
 pub mod header;
 pub mod inventory;
 pub mod live;
+mod offline;
 pub mod reader;
 pub mod recovery;
 pub mod room;
@@ -28,7 +29,8 @@ use std::sync::Arc;
 pub use committer::{CommitSink, Committer, Refused, Status};
 pub use error::LogError;
 pub use format::LogId;
-pub use live::{FrameCursor, LiveLog, LogFigures};
+pub use live::{Access, FrameCursor, LiveLog, LogFigures};
+pub use offline::OfflineLog;
 pub use recovery::Unclean;
 pub use room::NoRoom;
 pub use writer::{Clock, Placed, PreparedBatch};
@@ -46,6 +48,8 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// What must stay free on the disk.
     pub min_free_bytes: u64,
+    /// How much is kept back for recovery.
+    pub reserve_bytes: u64,
     /// How many bytes of sealed segments are read and checked at start, the newest first.
     pub verify_bytes: u64,
     /// The version of the fold's rules, written into each segment.
@@ -55,9 +59,6 @@ pub struct LogOptions {
     /// Gives the time.
     pub clock: Clock,
 }
-
-/// How much the reserve has at most.
-const RESERVE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// A log whose past is certain, and which may be read; writing starts with
 /// [`OpenedLog::start`].
@@ -104,6 +105,7 @@ pub fn open(
         dir,
         recovered.log_id,
         durable,
+        Access::Mapped,
     ));
     for sealed in &recovered.sealed {
         live.add_sealed(&sealed.segment, sealed.bytes);
@@ -129,7 +131,7 @@ impl OpenedLog {
             RoomOptions {
                 segment_bytes: options.segment_bytes,
                 min_free_bytes: options.min_free_bytes,
-                reserve_bytes: options.segment_bytes.min(RESERVE_BYTES_MAX),
+                reserve_bytes: options.reserve_bytes,
             },
         );
         let writer = Writer::new(

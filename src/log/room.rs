@@ -79,6 +79,24 @@ pub struct RoomMaker {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Tells whether room can be made.
+#[derive(Clone, Debug)]
+pub struct RoomView(Arc<Shared>);
+
+impl RoomView {
+    /// Why room cannot be made at present, if it cannot.
+    pub fn refused(&self) -> Option<NoRoom> {
+        let state = self.0.lock();
+        let refused = state.refused.as_ref().map(|(_, no_room)| no_room);
+        state.low.as_ref().or(refused).cloned()
+    }
+
+    /// Why nothing more may be written, though prepared room may be left.
+    pub fn low(&self) -> Option<NoRoom> {
+        self.0.lock().low.clone()
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     storage: Arc<dyn Storage>,
@@ -160,13 +178,9 @@ impl RoomMaker {
         self.shared.lock().low.clone()
     }
 
-    /// Why room cannot be made at present, if it cannot.
-    pub fn refused(&self) -> Option<NoRoom> {
-        let state = self.shared.lock();
-        state
-            .low
-            .clone()
-            .or_else(|| state.refused.as_ref().map(|(_, no_room)| no_room.clone()))
+    /// What others may ask of it.
+    pub fn view(&self) -> RoomView {
+        RoomView(self.shared.clone())
     }
 
     /// Stops and removes what was not used.

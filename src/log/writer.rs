@@ -1,7 +1,7 @@
 //! Writes frames into the active segment, in groups: one write and one sync for a group.
 //! Used by one thread, the committer; knows nothing of queues.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use super::frame::{FrameHeader, PreparedPayload, encode_frame};
 use super::header::SegmentHeader;
 use super::live::LiveLog;
 use super::recovery::{OpenSegment, encode_seal_frame};
-use super::room::{NoRoom, RoomMaker};
+use super::room::{NoRoom, RoomMaker, RoomView};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Storage, is_disk_full};
 use crate::event::{KeyRule, Seq};
@@ -118,6 +118,10 @@ impl Writer {
             durable: next_seq.previous(),
             proven: true,
         }
+    }
+
+    pub(super) fn room(&self) -> RoomView {
+        self.room.view()
     }
 
     pub(super) fn group_bytes(&self) -> usize {
@@ -312,8 +316,8 @@ impl Writer {
     /// segment that nobody can read, or none. The flag says that the name is still temporary.
     fn begin(
         &self,
-        temporary: &PathBuf,
-        path: &PathBuf,
+        temporary: &Path,
+        path: &Path,
         header: &SegmentHeader,
         file: &dyn super::storage::StorageFile,
     ) -> Result<(), (LogError, bool)> {

@@ -17,11 +17,11 @@ pub(crate) struct Unexpected {
 
 /// Which kind of value.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ValueKind<'a> {
+pub(crate) enum ValueKind {
     Null,
     Bool,
     Number,
-    String(JsonString<'a>),
+    String { has_escapes: bool },
     Array,
     Object,
 }
@@ -29,11 +29,22 @@ pub(crate) enum ValueKind<'a> {
 /// A value that was passed over.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Value<'a> {
-    pub(crate) kind: ValueKind<'a>,
+    pub(crate) kind: ValueKind,
     /// Its own text, without the white space around.
     pub(crate) text: &'a str,
     /// The most arrays and objects around anything in it, itself included.
     pub(crate) depth: usize,
+}
+
+impl<'a> Value<'a> {
+    /// The string that the value is, if it is one.
+    pub(crate) fn string(&self) -> Option<JsonString<'a>> {
+        let ValueKind::String { has_escapes } = self.kind else {
+            return None;
+        };
+        let raw = &self.text[1..self.text.len() - 1];
+        Some(JsonString::new(raw, has_escapes))
+    }
 }
 
 /// Reads JSON text from its beginning to its end. Every call first passes over white
@@ -106,12 +117,14 @@ impl<'a> Lexer<'a> {
     }
 
     /// A member's name and the colon.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn member_name(&mut self) -> Result<JsonString<'a>, Unexpected> {
         if self.peek() != Some(b'"') {
             return self.expected("a member's name in double quotes");
         }
-        let name = self.string()?;
+        let start = self.at + 1;
+        let has_escapes = self.string()?;
+        let name = JsonString::new(&self.text[start..self.at - 1], has_escapes);
         if !self.take(b':') {
             return self.expected("`:`");
         }
@@ -119,14 +132,14 @@ impl<'a> Lexer<'a> {
     }
 
     /// A whole value.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(&mut self) -> Result<Value<'a>, Unexpected> {
         let first = self.peek();
         let start = self.at;
         let (kind, depth) = match first {
             Some(b'{') => (ValueKind::Object, self.container()?),
             Some(b'[') => (ValueKind::Array, self.container()?),
-            _ => (self.scalar()?, 0),
+            _ => (self.scalar(first)?, 0),
         };
         Ok(Value {
             kind,
@@ -135,11 +148,13 @@ impl<'a> Lexer<'a> {
         })
     }
 
-    /// A value that is no array or object.
+    /// A value that is no array or object, of which this is the first byte.
     #[inline]
-    pub(crate) fn scalar(&mut self) -> Result<ValueKind<'a>, Unexpected> {
-        match self.peek() {
-            Some(b'"') => Ok(ValueKind::String(self.string()?)),
+    fn scalar(&mut self, first: Option<u8>) -> Result<ValueKind, Unexpected> {
+        match first {
+            Some(b'"') => Ok(ValueKind::String {
+                has_escapes: self.string()?,
+            }),
             Some(b'-' | b'0'..=b'9') => {
                 self.number()?;
                 Ok(ValueKind::Number)
@@ -164,8 +179,8 @@ impl<'a> Lexer<'a> {
                     deepest = deepest.max(self.nesting.depth);
                     true
                 }
-                _ => {
-                    self.scalar()?;
+                first => {
+                    self.scalar(first)?;
                     false
                 }
             };
@@ -188,11 +203,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn word(
-        &mut self,
-        word: &'static str,
-        kind: ValueKind<'a>,
-    ) -> Result<ValueKind<'a>, Unexpected> {
+    fn word(&mut self, word: &'static str, kind: ValueKind) -> Result<ValueKind, Unexpected> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
             return self.expected("a value");
         }
@@ -200,9 +211,8 @@ impl<'a> Lexer<'a> {
         Ok(kind)
     }
 
-    /// A number's text, as written. The next byte must be a digit or a minus sign.
-    pub(crate) fn number(&mut self) -> Result<&'a str, Unexpected> {
-        let start = self.at;
+    /// The next byte must be a digit or a minus sign.
+    fn number(&mut self) -> Result<(), Unexpected> {
         if self.byte() == Some(b'-') {
             self.at += 1;
         }
@@ -224,7 +234,7 @@ impl<'a> Lexer<'a> {
             }
             self.digits()?;
         }
-        Ok(&self.text[start..self.at])
+        Ok(())
     }
 
     #[inline]
@@ -239,19 +249,18 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// A string. The next byte must be its opening quote.
-    #[inline]
-    pub(crate) fn string(&mut self) -> Result<JsonString<'a>, Unexpected> {
+    /// Passes over a string, of which the next byte must be the opening quote, and tells
+    /// whether it has escapes.
+    #[inline(always)]
+    fn string(&mut self) -> Result<bool, Unexpected> {
         self.at += 1;
-        let start = self.at;
         let mut has_escapes = false;
         loop {
             self.at += ordinary_bytes(&self.text.as_bytes()[self.at..]);
             match self.byte() {
                 Some(b'"') => {
-                    let raw = &self.text[start..self.at];
                     self.at += 1;
-                    return Ok(JsonString::new(raw, has_escapes));
+                    return Ok(has_escapes);
                 }
                 Some(b'\\') => {
                     has_escapes = true;
@@ -263,6 +272,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    #[cold]
     fn escape(&mut self) -> Result<(), Unexpected> {
         self.at += 1;
         match self.byte() {
@@ -297,7 +307,7 @@ impl<'a> Lexer<'a> {
 
 /// How many bytes come before the first quote, backslash or control character; eight at
 /// a time, for most of JSON is in strings.
-#[inline]
+#[inline(always)]
 fn ordinary_bytes(text: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH_BITS: u64 = ONES * 0x80;

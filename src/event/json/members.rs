@@ -41,10 +41,8 @@ impl Member {
 pub(super) enum Name<'a> {
     /// One that events have.
     Known(Member),
-    /// `events`, which makes an envelope of the object that is the body.
-    Events,
     /// Any other, in WTF-8.
-    Unknown(Cow<'a, [u8]>),
+    Other(Cow<'a, [u8]>),
 }
 
 impl<'a> Name<'a> {
@@ -56,8 +54,7 @@ impl<'a> Name<'a> {
             b"source" => Name::Known(Member::Source),
             b"timestamp" => Name::Known(Member::Timestamp),
             b"payload" => Name::Known(Member::Payload),
-            b"events" => Name::Events,
-            _ => Name::Unknown(name),
+            _ => Name::Other(name),
         }
     }
 }
@@ -66,6 +63,8 @@ impl<'a> Name<'a> {
 #[derive(Default)]
 pub(super) struct Members<'a> {
     values: [Option<Value<'a>>; Member::ALL.len()],
+    /// The object is the body and has `events`: it is the envelope.
+    pub(super) has_events: bool,
     pub(super) unknown: UnknownMembers<'a>,
 }
 

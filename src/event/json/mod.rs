@@ -11,6 +11,7 @@
 //!   Inside a payload nothing is looked at but its syntax and its depth.
 //! - A payload keeps its own bytes, without the white space around it.
 
+mod interpret;
 pub(crate) mod lexer;
 mod members;
 mod pointer;

@@ -1,22 +1,15 @@
 //! Reads a body once, from front to back, and judges each event as it goes.
 
-use std::borrow::Cow;
-
-use super::lexer::{Lexer, Unexpected, Value, ValueKind};
+use super::interpret::{KEY_RULE, event_of, kind_name};
+use super::lexer::{Lexer, Unexpected, Value};
 use super::members::{Member, Members, Name, UnknownMembers};
 use super::pointer::{BodyShape, append_name};
 use super::syntax_error::shortened;
 use super::{InvalidEvents, ParsedBatch, PublishRefusal, PublishSyntaxError};
 use crate::event::limits::NAME_BYTES_MAX;
 use crate::event::refused::{EventError, EventErrorCode, EventErrors};
-use crate::event::validate::{
-    Report, check_count, check_depth, check_event_id, check_size, check_source, check_timestamp,
-    check_topic,
-};
-use crate::event::{Batch, Event, EventLimits, KeyRule, PayloadKind};
-
-/// The dedup key of events published natively.
-const KEY_RULE: KeyRule = KeyRule::TopicAndId;
+use crate::event::validate::check_count;
+use crate::event::{Batch, Event, EventLimits};
 
 pub(super) struct BodyReader<'a, 'l> {
     text: &'a str,
@@ -53,7 +46,7 @@ impl<'a, 'l> BodyReader<'a, 'l> {
             Some(b'{') => self.read_object_body()?,
             Some(b'[') => self.read_events(BodyShape::Array)?,
             _ => {
-                let value = self.lexer.value().map_err(|error| self.malformed(error))?;
+                let value = self.value()?;
                 self.wrong_body(
                     String::new(),
                     "the body",
@@ -68,31 +61,20 @@ impl<'a, 'l> BodyReader<'a, 'l> {
 
     /// The body is an object: an event or the envelope, which only its end can tell.
     fn read_object_body(&mut self) -> Result<(), PublishSyntaxError> {
-        let (members, is_envelope) = self.read_members(true)?;
-        if is_envelope {
-            for member in Member::ALL
-                .into_iter()
-                .filter(|&member| members.has(member))
-            {
-                let name = member.name().as_bytes();
-                add_unknown(
-                    &mut self.body_errors,
-                    None,
-                    String::new(),
-                    name,
-                    "the envelope",
-                );
-            }
-            add_all_unknown(
-                &mut self.body_errors,
-                None,
-                "",
-                &members.unknown,
-                "the envelope",
-            );
-        } else {
+        let mut members = Members::default();
+        self.read_members(true, &mut members)?;
+        if !members.has_events {
             self.judge(BodyShape::Event, &members);
+            return Ok(());
         }
+        let errors = &mut self.body_errors;
+        for member in Member::ALL {
+            if members.has(member) {
+                let name = member.name().as_bytes();
+                add_unknown(errors, None, String::new(), name);
+            }
+        }
+        add_all_unknown(errors, None, "", &members.unknown);
         Ok(())
     }
 
@@ -103,64 +85,62 @@ impl<'a, 'l> BodyReader<'a, 'l> {
         while self.next_element(b']', is_first)? {
             is_first = false;
             if self.lexer.peek() == Some(b'{') {
-                let (members, _) = self.read_members(false)?;
+                let mut members = Members::default();
+                self.read_members(false, &mut members)?;
                 self.judge(shape, &members);
             } else {
-                let value = self.lexer.value().map_err(|error| self.malformed(error))?;
+                let value = self.value()?;
                 self.judge_non_object(shape, value);
             }
         }
         Ok(())
     }
 
-    /// An object. If it is the body, and has a member `events`, that is read as the
-    /// events of an envelope; then the flag is set.
-    fn read_members(&mut self, is_body: bool) -> Result<(Members<'a>, bool), PublishSyntaxError> {
+    /// An object. If it is the body, a member `events` is read as those of an envelope.
+    fn read_members(
+        &mut self,
+        is_body: bool,
+        members: &mut Members<'a>,
+    ) -> Result<(), PublishSyntaxError> {
         self.lexer.take(b'{');
-        let mut members = Members::default();
-        let mut is_envelope = false;
         let mut is_first = true;
         while self.next_element(b'}', is_first)? {
             is_first = false;
-            let name = self
-                .lexer
-                .member_name()
-                .map_err(|error| self.malformed(error))?;
+            let name = match self.lexer.member_name() {
+                Ok(name) => name,
+                Err(error) => return Err(self.malformed(error)),
+            };
             let after_name = self.lexer.position();
             let is_new = match Name::of(&name) {
                 Name::Known(member) => {
                     let is_new = !members.has(member);
-                    let value = self.lexer.value().map_err(|error| self.malformed(error))?;
-                    members.set(member, value);
+                    members.set(member, self.value()?);
                     is_new
                 }
-                Name::Events if is_body => {
-                    let is_new = !is_envelope;
-                    is_envelope = true;
+                Name::Other(name) if is_body && name.as_ref() == b"events" => {
+                    let is_new = !members.has_events;
+                    members.has_events = true;
                     self.read_envelope_events()?;
                     is_new
                 }
-                Name::Events => {
-                    self.read_unknown(&mut members.unknown, Cow::Borrowed(b"events"))?
+                Name::Other(name) => {
+                    self.value()?;
+                    members.unknown.add(name)
                 }
-                Name::Unknown(name) => self.read_unknown(&mut members.unknown, name)?,
             };
             if !is_new {
-                return Err(PublishSyntaxError::duplicate(
-                    self.text,
-                    &name.wtf8(),
-                    after_name,
-                ));
+                let name = name.wtf8();
+                return Err(PublishSyntaxError::duplicate(self.text, &name, after_name));
             }
         }
-        Ok((members, is_envelope))
+        Ok(())
     }
 
     fn read_envelope_events(&mut self) -> Result<(), PublishSyntaxError> {
         if self.lexer.peek() == Some(b'[') {
             return self.read_events(BodyShape::Envelope);
         }
-        let value = self.lexer.value().map_err(|error| self.malformed(error))?;
+        let value = self.value()?;
         self.wrong_body(
             "/events".to_owned(),
             "`events`",
@@ -168,16 +148,6 @@ impl<'a, 'l> BodyReader<'a, 'l> {
             value,
         );
         Ok(())
-    }
-
-    /// False if the name was there before.
-    fn read_unknown(
-        &mut self,
-        unknown: &mut UnknownMembers<'a>,
-        name: Cow<'a, [u8]>,
-    ) -> Result<bool, PublishSyntaxError> {
-        self.lexer.value().map_err(|error| self.malformed(error))?;
-        Ok(unknown.add(name))
     }
 
     fn judge_non_object(&mut self, shape: BodyShape, value: Value<'a>) {
@@ -202,7 +172,7 @@ impl<'a, 'l> BodyReader<'a, 'l> {
         let errors_before = errors.total();
         if members.unknown.total > 0 {
             let pointer = shape.pointer(index, "");
-            add_all_unknown(errors, Some(index), &pointer, &members.unknown, "an event");
+            add_all_unknown(errors, Some(index), &pointer, &members.unknown);
         }
         let event = event_of(members, self.limits, &mut |code, member, detail| {
             errors.add(code, || EventError {
@@ -262,6 +232,14 @@ impl<'a, 'l> BodyReader<'a, 'l> {
     }
 
     #[inline]
+    fn value(&mut self) -> Result<Value<'a>, PublishSyntaxError> {
+        match self.lexer.value() {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.malformed(error)),
+        }
+    }
+
+    #[inline]
     fn next_element(&mut self, close: u8, is_first: bool) -> Result<bool, PublishSyntaxError> {
         self.lexer
             .next_element(close, is_first)
@@ -274,145 +252,25 @@ impl<'a, 'l> BodyReader<'a, 'l> {
     }
 }
 
-/// The event of these members; `None` if it cannot even be made, which is reported.
-fn event_of<'a>(
-    members: &Members<'a>,
-    limits: &EventLimits,
-    report: &mut Report<'_>,
-) -> Option<Event<'a>> {
-    let topic = required_string(members, Member::Topic, EventErrorCode::InvalidTopic, report);
-    let event_id = required_string(
-        members,
-        Member::EventId,
-        EventErrorCode::InvalidEventId,
-        report,
-    );
-    let source = optional_string(
-        members,
-        Member::Source,
-        EventErrorCode::InvalidSource,
-        report,
-    );
-    let timestamp = optional_string(
-        members,
-        Member::Timestamp,
-        EventErrorCode::InvalidTimestamp,
-        report,
-    );
-    let payload = required(members, Member::Payload, report);
-    if let Some(topic) = &topic {
-        check_topic(topic, report);
-    }
-    if let Some(event_id) = &event_id {
-        check_event_id(event_id, report);
-    }
-    if let Some(source) = &source {
-        check_source(KEY_RULE, source, report);
-    }
-    if let Some(timestamp) = &timestamp {
-        check_timestamp(timestamp, report);
-    }
-    if let Some(payload) = payload {
-        check_depth(payload.depth, report);
-    }
-    let event = Event {
-        topic: topic?,
-        event_id: event_id?,
-        source: source.unwrap_or_default(),
-        timestamp,
-        kind: PayloadKind::Json,
-        payload: payload?.text.as_bytes(),
-        attributes: Vec::new(),
-    };
-    check_size(&event, limits, report);
-    Some(event)
-}
-
-fn required<'a>(
-    members: &Members<'a>,
-    member: Member,
-    report: &mut Report<'_>,
-) -> Option<Value<'a>> {
-    let value = members.get(member);
-    if value.is_none() {
-        let name = member.name();
-        report(
-            EventErrorCode::MissingField,
-            name,
-            format_args!("`{name}` is required"),
-        );
-    }
-    value
-}
-
-fn required_string<'a>(
-    members: &Members<'a>,
-    member: Member,
-    invalid: EventErrorCode,
-    report: &mut Report<'_>,
-) -> Option<Cow<'a, str>> {
-    string_of(required(members, member, report)?, member, invalid, report)
-}
-
-fn optional_string<'a>(
-    members: &Members<'a>,
-    member: Member,
-    invalid: EventErrorCode,
-    report: &mut Report<'_>,
-) -> Option<Cow<'a, str>> {
-    let value = members.get(member)?;
-    if value.kind == ValueKind::Null {
-        return None;
-    }
-    string_of(value, member, invalid, report)
-}
-
-fn string_of<'a>(
-    value: Value<'a>,
-    member: Member,
-    invalid: EventErrorCode,
-    report: &mut Report<'_>,
-) -> Option<Cow<'a, str>> {
-    let name = member.name();
-    let ValueKind::String(string) = value.kind else {
-        let found = kind_name(&value);
-        let detail = format_args!("`{name}` must be a string, and this is {found}");
-        report(EventErrorCode::WrongType, name, detail);
-        return None;
-    };
-    let text = string.text();
-    if text.is_none() {
-        let detail = format_args!("`{name}` has half of a surrogate pair, which is no character");
-        report(invalid, name, detail);
-    }
-    text
-}
-
 fn add_all_unknown(
     errors: &mut EventErrors,
     index: Option<usize>,
     object: &str,
     unknown: &UnknownMembers<'_>,
-    what: &str,
 ) {
     let unlisted = unknown.total - unknown.listed.len();
     for name in &unknown.listed {
-        add_unknown(errors, index, object.to_owned(), name, what);
+        add_unknown(errors, index, object.to_owned(), name);
     }
     errors.add_unlisted(unlisted);
 }
 
 /// A name that is long, or no Unicode text, is not repeated in the pointer, which is
 /// then that of the object.
-fn add_unknown(
-    errors: &mut EventErrors,
-    index: Option<usize>,
-    object: String,
-    name: &[u8],
-    what: &str,
-) {
+fn add_unknown(errors: &mut EventErrors, index: Option<usize>, object: String, name: &[u8]) {
     errors.add(EventErrorCode::UnknownField, || {
         let mut pointer = object;
+        let what = index.map_or("the envelope", |_| "an event");
         if name.len() <= NAME_BYTES_MAX
             && let Ok(name) = std::str::from_utf8(name)
         {
@@ -425,15 +283,4 @@ fn add_unknown(
             detail: format!("{what} has no member `{}`", shortened(name)),
         }
     });
-}
-
-fn kind_name(value: &Value<'_>) -> &'static str {
-    match value.kind {
-        ValueKind::Null => "null",
-        ValueKind::Bool => "true or false",
-        ValueKind::Number => "a number",
-        ValueKind::String(_) => "a string",
-        ValueKind::Array => "an array",
-        ValueKind::Object => "an object",
-    }
 }

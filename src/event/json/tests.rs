@@ -289,6 +289,10 @@ fn a_batch_without_events_or_with_too_many_is_refused_as_that() {
                 Err(refused.into())
             );
         }
+        // Too many are too many, whatever else is wrong.
+        let three = format!("{{\"x\":1,\"events\":[{GOOD},{GOOD},{GOOD}]}}");
+        let refusal = parse_publish(three.as_bytes(), &limits, invalid).expect_err("too many");
+        assert_eq!(refusal.code(), "too_many_events");
         // What is beyond the limit is still looked at for its syntax.
         for last in ["nul", "{\"a\":1,\"a\":1}"] {
             let three = format!("[{GOOD},{GOOD},{last}]");

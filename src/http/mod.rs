@@ -1,0 +1,35 @@
+//! The HTTP side: connections with their deadlines, requests, answers.
+//!
+//! A connection goes through [`serve`] (accept and let go), `watched` (deadlines),
+//! hyper, `service` (token, panics, the log's name) and the routes. Every error, those
+//! before there is a request included, is a [`Problem`].
+
+mod app;
+mod auth;
+mod awaiting;
+mod body;
+mod content;
+mod error;
+mod event_pages;
+mod events;
+mod health;
+mod options;
+mod phase;
+mod publish;
+mod publish_answer;
+mod query;
+mod raw_answer;
+mod receipts;
+mod refusals;
+mod refuse;
+mod routes;
+mod server;
+mod service;
+mod stats;
+mod topics;
+mod watched;
+
+pub use auth::Token;
+pub use error::{ErrorCode, PROBLEM_JSON, Problem, Retry};
+pub use options::HttpOptions;
+pub use server::{Served, serve};

@@ -1,0 +1,222 @@
+//! Applies a frame: first all of it is judged, reading only; then it is taken, which
+//! cannot fail. So whatever goes wrong, nothing has changed and the frame can be applied
+//! again.
+
+use std::time::Instant;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use rusqlite::Connection;
+
+use super::digest::KeyDigest;
+use super::error::IndexError;
+use super::fold::{Arrivals, First, FoldInput, FoldState, Judged, Payloads, Verdict, judge_known};
+use super::lookup;
+use super::note::{NotStored, Note};
+use super::shared::{Live, Runs, Shared};
+use crate::event::Seq;
+
+/// Applies the frame whose first seq this is. A hole gives no list, however long it is.
+pub(super) fn apply(
+    shared: &Shared,
+    connection: &Connection,
+    first_seq: Seq,
+    input: FoldInput<'_>,
+    payloads: &dyn Payloads,
+) -> Result<Vec<Judged>, IndexError> {
+    let before = admit(shared, first_seq, input)?;
+    match input {
+        FoldInput::Hole(0) => Ok(Vec::new()),
+        FoldInput::Hole(count) => {
+            let mut state = before;
+            state.take_hole(count);
+            let note = Note::hole(first_seq, count);
+            take(shared, state, |live| live.active.notes.push(note));
+            Ok(Vec::new())
+        }
+        FoldInput::Arrivals(arrivals) => {
+            let firsts = known(shared, connection, first_seq, arrivals)?;
+            let (state, judged) = judge(before, first_seq, arrivals, &firsts, payloads)?;
+            if !judged.is_empty() {
+                take(shared, state, |live| insert(live, arrivals, &judged));
+            }
+            Ok(judged)
+        }
+    }
+}
+
+/// Whether the frame may come now; the state that it comes upon.
+fn admit(shared: &Shared, first_seq: Seq, input: FoldInput<'_>) -> Result<FoldState, IndexError> {
+    let live = shared.read();
+    let state = live.active.state;
+    let expected = state.applied().next();
+    if first_seq != expected {
+        return Err(IndexError::NotNext {
+            expected,
+            given: first_seq,
+        });
+    }
+    let count = input.count();
+    if count > (i64::MAX as u64).saturating_sub(first_seq.get()) {
+        return Err(IndexError::TooManySeqs {
+            first: first_seq,
+            count,
+        });
+    }
+    let entries = match input {
+        FoldInput::Arrivals(_) => count,
+        FoldInput::Hole(_) => 1,
+    };
+    let waiting = live.waiting();
+    drop(live);
+    if !shared.has_room(waiting, entries) {
+        shared.tell_worker(|signal| signal.flush_upto = signal.flush_upto.max(state.applied()));
+        return Err(IndexError::DeltaFull);
+    }
+    Ok(state)
+}
+
+/// What is known of each arrival's key, earlier arrivals of the frame included; `None`
+/// for those to be stored.
+fn known(
+    shared: &Shared,
+    connection: &Connection,
+    first_seq: Seq,
+    arrivals: &Arrivals,
+) -> Result<Vec<Option<First>>, IndexError> {
+    let mut firsts = vec![None; arrivals.list.len()];
+    let (mut new_places, mut new_keys) = (Vec::new(), Vec::new());
+    let runs = {
+        let live = shared.read();
+        for (place, arrival) in arrivals.list.iter().enumerate() {
+            firsts[place] = in_deltas(&live, arrival.key);
+            if firsts[place].is_none() {
+                new_places.push(place);
+                new_keys.push(arrival.key);
+            }
+        }
+        // Taken together with the deltas: what leaves them later is in later runs only.
+        Runs::clone(&live.runs)
+    };
+    for (place, first) in new_places
+        .iter()
+        .zip(lookup::find(connection, &runs, &new_keys)?)
+    {
+        firsts[*place] = first;
+    }
+    new_places.retain(|place| firsts[*place].is_none());
+    if new_places.len() > 1 {
+        mark_repeats(&new_places, first_seq, arrivals, &mut firsts);
+    }
+    Ok(firsts)
+}
+
+pub(super) fn in_deltas(live: &Live, key: KeyDigest) -> Option<First> {
+    let frozen = || {
+        live.frozen
+            .as_ref()
+            .and_then(|frozen| frozen.keys.get(&key))
+    };
+    live.active.keys.get(&key).or_else(frozen).copied()
+}
+
+fn mark_repeats(
+    new_places: &[usize],
+    first_seq: Seq,
+    arrivals: &Arrivals,
+    firsts: &mut [Option<First>],
+) {
+    let mut seen = HashMap::with_capacity(new_places.len());
+    for place in new_places {
+        let arrival = &arrivals.list[*place];
+        match seen.entry(arrival.key) {
+            Entry::Occupied(first) => firsts[*place] = Some(*first.get()),
+            Entry::Vacant(vacant) => {
+                vacant.insert(First {
+                    seq: first_seq.plus(*place as u64),
+                    payload: arrival.payload,
+                });
+            }
+        }
+    }
+}
+
+fn judge(
+    mut state: FoldState,
+    first_seq: Seq,
+    arrivals: &Arrivals,
+    firsts: &[Option<First>],
+    payloads: &dyn Payloads,
+) -> Result<(FoldState, Vec<Judged>), IndexError> {
+    let mut all = Vec::with_capacity(firsts.len());
+    let mut seq = first_seq;
+    for (arrival, first) in arrivals.list.iter().zip(firsts) {
+        let topics = arrivals.topics.len();
+        assert!(
+            (arrival.topic as usize) < topics,
+            "an arrival's topic is one of its frame's"
+        );
+        let (verdict, original_seq) = match first {
+            None => (Verdict::Stored, seq),
+            Some(first) => (judge_known(seq, arrival, *first, payloads)?, first.seq),
+        };
+        let judged = Judged {
+            seq,
+            verdict,
+            original_seq,
+        };
+        state.take(judged, arrival.key, arrival.payload);
+        all.push(judged);
+        seq = seq.next();
+    }
+    Ok((state, all))
+}
+
+/// Changes the active delta, and wakes the flush thread if that has made something due.
+fn take(shared: &Shared, state: FoldState, change: impl FnOnce(&mut Live)) {
+    let mut live = shared.write();
+    change(&mut live);
+    live.active.state = state;
+    let due = live.active.len() >= shared.options.flush_at_events && live.frozen.is_none();
+    let begun = live.active.since.is_none();
+    if begun {
+        live.active.since = Some(Instant::now());
+    }
+    drop(live);
+    if due || begun {
+        shared.tell_worker(|_| {});
+    }
+}
+
+fn insert(live: &mut Live, arrivals: &Arrivals, judged: &[Judged]) {
+    let Live { active, topics, .. } = live;
+    // By position in the frame: the topic's number and its place in the delta.
+    let mut places: Vec<Option<(u64, usize)>> = vec![None; arrivals.topics.len()];
+    for (arrival, judged) in arrivals.list.iter().zip(judged) {
+        if judged.verdict != Verdict::Stored {
+            active.notes.push(Note {
+                first: NotStored {
+                    judged: *judged,
+                    key: arrival.key,
+                    payload: arrival.payload,
+                },
+                count: 1,
+            });
+            continue;
+        }
+        active.keys.insert(
+            arrival.key,
+            First {
+                seq: judged.seq,
+                payload: arrival.payload,
+            },
+        );
+        let topic = arrival.topic as usize;
+        let (no, place) = *places[topic].get_or_insert_with(|| {
+            let no = topics.number_or_new(&arrivals.topics[topic], judged.seq);
+            (no, active.place_of(topics.get(no)))
+        });
+        active.topics[place].seqs.push(judged.seq);
+        topics.get_mut(no).stored += 1;
+    }
+}

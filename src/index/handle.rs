@@ -1,0 +1,398 @@
+//! The handle of an open index.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::apply;
+use super::delta::Delta;
+use super::digest::KeyDigest;
+use super::error::IndexError;
+use super::files::{Files, Identity};
+use super::fold::{First, FoldInput, FoldState, Judged, Payloads, Verdict};
+use super::health::FlushHealth;
+use super::lookup;
+use super::note::NotStored;
+use super::options::{IndexOptions, Shape};
+use super::query::{Order, not_stored, topic_seqs};
+use super::readers::Readers;
+use super::schema::{self, connection, head, runs};
+use super::shared::{Live, Runs, Shared};
+use super::topics::TopicCount;
+use super::worker;
+use super::writer::Writer;
+use crate::event::Seq;
+
+/// An open index. Dropping it is like a crash: what is not flushed is applied again from
+/// the log. [`Index::close`] flushes first.
+#[derive(Debug)]
+pub struct Index {
+    // In the order in which they must go: the thread, then those who read.
+    worker: WorkerHandle,
+    shared: Arc<Shared>,
+    /// The connection for look-ups; its lock also keeps frames in line.
+    applying: Mutex<Connection>,
+    readers: Readers,
+    files: Files,
+}
+
+impl Index {
+    /// Opens the index in a directory that is there, or makes a new one.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`], [`IndexError::OtherVersion`] and [`IndexError::OtherLog`]
+    /// ask for [`Index::discard`] and a rebuild; others may pass by themselves.
+    pub fn open(
+        directory: &Path,
+        log_id: [u8; 16],
+        options: IndexOptions,
+    ) -> Result<Index, IndexError> {
+        Index::open_shaped(directory, log_id, options, Shape::default())
+    }
+
+    pub(super) fn open_shaped(
+        directory: &Path,
+        log_id: [u8; 16],
+        options: IndexOptions,
+        shape: Shape,
+    ) -> Result<Index, IndexError> {
+        let files = Files::of(directory)?;
+        let mut writing = connection::writing(&files, &options)?;
+        if schema::create_if_empty(&mut writing, log_id)? {
+            files.sync_directory()?;
+        }
+        let (head, live, free) = {
+            let snapshot = writing.unchecked_transaction()?;
+            let head = head_of(&snapshot, log_id)?;
+            let (runs, free) = runs::load(&snapshot, head.state.counters.unique)?;
+            let live = Live {
+                active: Delta::on(head.state),
+                frozen: None,
+                topics: schema::topics::load(&snapshot, &head)?,
+                runs: Arc::new(runs),
+                flushed: head.flushed(),
+            };
+            (head, live, free)
+        };
+        let applying = connection::reading(&files, &options)?;
+        let identity = Identity::now(&files)?;
+        let runs = live.runs.to_vec();
+        let writer = Writer::new(writing, identity, head, shape, runs, free);
+        let shared = Arc::new(Shared::new(options.clone(), live));
+        Ok(Index {
+            worker: WorkerHandle::start(Arc::clone(&shared), writer)?,
+            shared,
+            applying: Mutex::new(applying),
+            readers: Readers::new(files.clone(), options),
+            files,
+        })
+    }
+
+    /// Removes the index's files from a directory, and nothing else. The index must not
+    /// be open.
+    ///
+    /// # Errors
+    /// When a file that is there cannot be removed.
+    pub fn discard(directory: &Path) -> io::Result<()> {
+        Files::of(directory)?.remove()
+    }
+
+    /// The flushed watermark of a closed index, at the cost of reading one row; `None`
+    /// when there is no index. What was flushed had been durable in the log.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn flushed_of(directory: &Path, log_id: [u8; 16]) -> Result<Option<Seq>, IndexError> {
+        let files = Files::of(directory)?;
+        if !files.main().try_exists()? {
+            return Ok(None);
+        }
+        let glance = connection::glancing(&files, &IndexOptions::default())?;
+        if schema::is_empty(&glance)? {
+            return Ok(None);
+        }
+        head_of(&glance, log_id).map(|head| Some(head.flushed()))
+    }
+
+    /// Applies one frame and returns the verdicts on its events; for a hole, however
+    /// long, the list is empty. Atomic: after an error nothing has changed.
+    ///
+    /// # Errors
+    /// [`IndexError::NotNext`] when `first_seq` does not follow on what was applied,
+    /// [`IndexError::DeltaFull`] until a flush makes room, [`IndexError::Payload`] when
+    /// a payload that must be compared cannot be read, and those of SQLite.
+    pub fn apply(
+        &self,
+        first_seq: Seq,
+        input: FoldInput<'_>,
+        payloads: &dyn Payloads,
+    ) -> Result<Vec<Judged>, IndexError> {
+        self.shared.check()?;
+        let connection = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.watch(apply::apply(
+            &self.shared,
+            &connection,
+            first_seq,
+            input,
+            payloads,
+        ))
+    }
+
+    /// The last seq that was applied.
+    pub fn applied(&self) -> Seq {
+        self.state().applied()
+    }
+
+    /// The last seq that is committed in SQLite.
+    pub fn flushed(&self) -> Seq {
+        self.shared.read().flushed
+    }
+
+    /// Counters and hash as of the last seq applied.
+    pub fn state(&self) -> FoldState {
+        self.shared.read().active.state
+    }
+
+    /// How the flushes fare.
+    pub fn flush_health(&self) -> FlushHealth {
+        self.shared.signal().tries.shown()
+    }
+
+    /// What damage was noticed, if any. From then on everything answers
+    /// [`IndexError::Damaged`].
+    pub fn damage(&self) -> Option<String> {
+        self.shared.damage().map(str::to_owned)
+    }
+
+    /// Waits until all that is now applied is flushed.
+    ///
+    /// # Errors
+    /// When three tries in a row have failed, the error of the last; the flush thread
+    /// goes on trying.
+    pub fn flush_now(&self) -> Result<(), IndexError> {
+        let upto = self.applied();
+        self.shared
+            .tell_worker(|signal| signal.flush_upto = signal.flush_upto.max(upto));
+        let mut signal = self.shared.signal();
+        let tries_before = signal.tries.ended;
+        loop {
+            self.shared.check()?;
+            if self.flushed() >= upto {
+                return Ok(());
+            }
+            if signal.gone {
+                return Err(IndexError::Closed);
+            }
+            if signal.tries.failing() && signal.tries.ended > tries_before {
+                return Err(signal.tries.last.clone().unwrap_or(IndexError::Closed));
+            }
+            signal = self
+                .shared
+                .wait_for_worker(signal, Duration::from_millis(100));
+        }
+    }
+
+    /// After [`IndexError::DeltaFull`]: waits until flushes have made room for a frame of
+    /// this many events, or no longer than this.
+    pub fn wait_for_room(&self, events: u64, longest: Duration) {
+        let until = Instant::now() + longest;
+        let mut signal = self.shared.signal();
+        while self.shared.damage().is_none() && !signal.gone {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.shared.has_room(self.shared.read().waiting(), events) {
+                return;
+            }
+            signal = self
+                .shared
+                .wait_for_worker(signal, left.min(Duration::from_millis(100)));
+        }
+    }
+
+    /// Flushes, and closes the database so that only itself is left, without a WAL.
+    ///
+    /// # Errors
+    /// When it could not be flushed; it is closed all the same.
+    pub fn close(self) -> Result<(), IndexError> {
+        let flushed = self.flush_now();
+        let Index {
+            worker,
+            applying,
+            readers,
+            ..
+        } = self;
+        let writer = worker.end();
+        drop((applying, readers));
+        flushed?;
+        let writer = writer.ok_or(IndexError::Closed)?;
+        connection::truncate_wal(&writer.connection)?;
+        writer.connection.close().map_err(|(_, error)| error.into())
+    }
+
+    /// What is known of a key.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a block cannot be read or is damaged.
+    pub fn first_of(&self, key: KeyDigest) -> Result<Option<First>, IndexError> {
+        let (known, runs) = {
+            let live = self.shared.read();
+            (apply::in_deltas(&live, key), Runs::clone(&live.runs))
+        };
+        if known.is_some() {
+            return Ok(known);
+        }
+        let found = self.query(|connection| lookup::find(connection, &runs, &[key]))?;
+        Ok(found.into_iter().flatten().next())
+    }
+
+    /// The arrivals in `(after, upto]` that were not stored, or only those with one
+    /// verdict: at most `limit`, a hole's seqs one by one.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a block cannot be read or is damaged.
+    pub fn not_stored(
+        &self,
+        after: Seq,
+        upto: Seq,
+        order: Order,
+        limit: usize,
+        only: Option<Verdict>,
+    ) -> Result<Vec<NotStored>, IndexError> {
+        let wanted = not_stored::Wanted {
+            after,
+            upto,
+            order,
+            limit,
+            only,
+        };
+        self.query(|connection| not_stored::find(&self.shared, connection, wanted))
+    }
+
+    /// The verdict on each seq in `[from, to]` that was applied; the caller bounds the range.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a block cannot be read or is damaged.
+    pub fn verdicts(&self, from: Seq, to: Seq) -> Result<Vec<Judged>, IndexError> {
+        let from = from.max(Seq::FIRST);
+        let to = to.min(self.applied());
+        let listed = self.not_stored(from.previous(), to, Order::Ascending, usize::MAX, None)?;
+        let mut listed = listed.into_iter().map(|one| one.judged).peekable();
+        let verdict = |seq| {
+            listed
+                .next_if(|judged| judged.seq == seq)
+                .unwrap_or(Judged {
+                    seq,
+                    verdict: Verdict::Stored,
+                    original_seq: seq,
+                })
+        };
+        Ok((from.get()..=to.get()).map(Seq::new).map(verdict).collect())
+    }
+
+    /// The seqs of a topic's stored events in `(after, upto]`, at most `limit`; `None`
+    /// when there is no such topic.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a chunk cannot be read or is damaged.
+    pub fn topic_seqs(
+        &self,
+        topic: &str,
+        after: Seq,
+        upto: Seq,
+        order: Order,
+        limit: usize,
+    ) -> Result<Option<Vec<Seq>>, IndexError> {
+        let wanted = topic_seqs::Wanted {
+            after,
+            upto,
+            order,
+            limit,
+        };
+        self.query(|connection| topic_seqs::find(&self.shared, connection, topic, wanted))
+    }
+
+    /// At most `limit` topics, in order of first arrival, after the one with number
+    /// `after`; 0 begins.
+    pub fn topics(&self, after: u64, limit: usize) -> Vec<TopicCount> {
+        self.shared.read().topics.after(after, limit).to_vec()
+    }
+
+    /// How many topics there are.
+    pub fn topics_total(&self) -> u64 {
+        self.shared.read().topics.total()
+    }
+
+    /// Whether there is a topic of this name.
+    pub fn has_topic(&self, name: &str) -> bool {
+        self.shared.read().topics.number(name).is_some()
+    }
+
+    /// The size of all of the index's files.
+    ///
+    /// # Errors
+    /// When they cannot be looked at.
+    pub fn bytes_on_disk(&self) -> io::Result<u64> {
+        self.files.bytes()
+    }
+
+    fn query<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, IndexError>,
+    ) -> Result<T, IndexError> {
+        self.shared.check()?;
+        self.shared.watch(self.readers.with(read))
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+fn head_of(connection: &Connection, log_id: [u8; 16]) -> Result<head::Head, IndexError> {
+    let head = head::read(connection)?;
+    if head.log_id == log_id {
+        Ok(head)
+    } else {
+        Err(IndexError::OtherLog { found: head.log_id })
+    }
+}
+
+/// Stops and joins the flush thread when dropped.
+#[derive(Debug)]
+struct WorkerHandle {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Option<Writer>>>,
+}
+
+impl WorkerHandle {
+    fn start(shared: Arc<Shared>, writer: Writer) -> io::Result<WorkerHandle> {
+        let for_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("index-flush".into())
+            .spawn(move || worker::run(&for_thread, writer))?;
+        Ok(WorkerHandle {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    fn end(mut self) -> Option<Writer> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Option<Writer> {
+        self.shared.tell_worker(|signal| signal.stop = true);
+        // A panic of the thread was caught there.
+        self.thread.take()?.join().ok()?
+    }
+}
+
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,125 @@
+//! The tables, and all SQL that is neither a flush nor a query.
+//!
+//! | table | rows |
+//! |---|---|
+//! | `head` | one: whose index this is, the flushed watermark, counters, hash |
+//! | `runs` | the manifest: a run exists when, and only when, it has a row here |
+//! | `slots` | the blocks of runs, each filling a page; what no run claims is free |
+//! | `notes` | arrivals that were not stored, in blocks, by the first seq covered |
+//! | `postings` | the stored seqs of each topic, in chunks, by topic and first seq |
+//! | `topics` | names and counts, in order of first arrival |
+//!
+//! Every row has a CRC, and every missing row shows: the runs' entries and the topics'
+//! counts must each add up to `unique_events`, the runs' blocks share out the key space,
+//! the notes' blocks the seqs, and the postings are chained by their counts.
+//!
+//! With `synchronous=NORMAL` a commit is not synced. All of it being one database, that
+//! can only cost the last commits: after a power cut SQLite plays back the WAL up to the
+//! last whole commit, in order, and a checkpoint, the only one to write the database
+//! itself, first syncs the WAL. So a slot is never found written over by a commit later
+//! than the one that freed it.
+
+pub(super) mod connection;
+pub(super) mod head;
+pub(super) mod runs;
+pub(super) mod topics;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use self::head::Head;
+use super::error::IndexError;
+
+/// The version of the tables and of what is in their blocks.
+pub(super) const SCHEMA_VERSION: i64 = 1;
+
+/// `oncl`, for file(1).
+const APPLICATION_ID: i64 = 0x6f6e_636c;
+
+const TABLES: &str = "
+CREATE TABLE head (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    fold_version INTEGER NOT NULL,
+    log_id BLOB NOT NULL,
+    flushed INTEGER NOT NULL,
+    unique_events INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL,
+    conflicts INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    fold_hash BLOB NOT NULL,
+    topics INTEGER NOT NULL,
+    next_run INTEGER NOT NULL,
+    crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY,
+    entries INTEGER NOT NULL,
+    key_blocks INTEGER NOT NULL,
+    fence_blocks INTEGER NOT NULL,
+    slots BLOB NOT NULL,
+    crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE slots (slot INTEGER PRIMARY KEY, block BLOB NOT NULL) STRICT;
+CREATE TABLE notes (first_seq INTEGER PRIMARY KEY, block BLOB NOT NULL) STRICT;
+CREATE TABLE postings (
+    topic INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    chunk BLOB NOT NULL,
+    PRIMARY KEY (topic, first_seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE topics (
+    no INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    stored INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    crc INTEGER NOT NULL
+) STRICT;
+";
+
+/// Makes the tables if the database is empty. Returns whether it was.
+///
+/// # Errors
+/// [`IndexError::OtherVersion`] when it has tables of another version.
+pub(super) fn create_if_empty(
+    connection: &mut Connection,
+    log_id: [u8; 16],
+) -> Result<bool, IndexError> {
+    if !is_empty(connection)? {
+        return Ok(false);
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if !is_empty(&transaction)? {
+        return Ok(false);
+    }
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    head::write(&transaction, &Head::new(log_id))?;
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// Whether the database has no tables yet.
+///
+/// # Errors
+/// [`IndexError::OtherVersion`] when it has tables of another version.
+pub(super) fn is_empty(connection: &Connection) -> Result<bool, IndexError> {
+    let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (schema, tables) {
+        (0, 0) => Ok(true),
+        (SCHEMA_VERSION, _) => Ok(false),
+        _ => Err(IndexError::OtherVersion { schema, fold: 0 }),
+    }
+}
+
+/// A number as SQLite keeps it. No bit is lost, and those that are compared or ordered
+/// by are below 2⁶³ (see [`IndexError::TooManySeqs`]).
+pub(super) fn to_sql(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// And back.
+pub(super) fn from_sql(number: i64) -> u64 {
+    number.cast_unsigned()
+}

@@ -1,0 +1,144 @@
+//! Risk: a flipped bit that becomes a wrong verdict. SQLite does not checksum its
+//! database, so every byte of it is tried.
+
+use std::fs;
+use std::path::Path;
+
+use super::super::{Index, IndexError};
+use super::model::{Frame, LOG, Model, history, open};
+
+/// Each outcome is fine but a wrong answer or a panic, which end the test.
+fn open_and_ask_everything(directory: &Path, model: &mut Model) -> Result<(), IndexError> {
+    let index = open(directory)?;
+    model.compare(&index)?;
+    let frames = model.frames.len();
+    model.replay_into(&index)?;
+    index.flush_now()?;
+    assert_eq!(model.frames.len(), frames);
+    model.compare(&index)
+}
+
+fn closed_index(model: &Model) -> (tempfile::TempDir, Vec<u8>) {
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path()).unwrap();
+    model.replay_into(&index).unwrap();
+    index.close().unwrap();
+    let bytes = fs::read(directory.path().join("index.sqlite3")).unwrap();
+    (directory, bytes)
+}
+
+fn flip_and_ask(positions: impl Iterator<Item = usize>, history_frames: usize) {
+    let mut model = history(history_frames);
+    let (_made_in, intact) = closed_index(&model);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("index.sqlite3");
+    let (mut noticed, mut harmless) = (0, 0);
+    for position in positions.map(|position| position % intact.len()) {
+        Index::discard(directory.path()).unwrap();
+        let mut bytes = intact.clone();
+        bytes[position] ^= 1 << (position % 8);
+        fs::write(&path, bytes).unwrap();
+        match open_and_ask_everything(directory.path(), &mut model) {
+            Ok(()) => harmless += 1,
+            Err(_) => noticed += 1,
+        }
+    }
+    assert!(
+        noticed > 0 && harmless > 0,
+        "{noticed} noticed, {harmless} harmless"
+    );
+}
+
+#[test]
+fn no_flipped_bit_gives_a_wrong_answer() {
+    // A prime step, so that all places in a page are met.
+    flip_and_ask((0..100).chain((1..800).map(|step| step * 12_289)), 30);
+}
+
+#[test]
+#[ignore = "takes minutes: every byte, three times over"]
+fn no_flipped_bit_of_any_byte_gives_a_wrong_answer() {
+    flip_and_ask(0..3 * 140_000, 30);
+}
+
+#[test]
+fn a_frame_after_damage_is_refused_and_not_misjudged() {
+    let mut model = history(40);
+    let (directory, mut bytes) = closed_index(&model);
+    // Overwrite every block that looks like one: all pages but the first.
+    bytes[4096..].iter_mut().for_each(|byte| *byte ^= 0x55);
+    fs::write(directory.path().join("index.sqlite3"), bytes).unwrap();
+    model.take(Frame::Events(true, vec![(0, 1, 0)]));
+    let refused = open(directory.path()).and_then(|index| model.replay_into(&index));
+    assert!(
+        matches!(refused, Err(IndexError::Damaged { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_missing_row_of_any_table_is_noticed() {
+    let mut model = history(60);
+    let (directory, intact) = closed_index(&model);
+    let path = directory.path().join("index.sqlite3");
+    for delete in [
+        "DELETE FROM head",
+        "DELETE FROM runs WHERE run = (SELECT max(run) FROM runs)",
+        "DELETE FROM slots WHERE slot = (SELECT max(slot) FROM slots)",
+        "DELETE FROM notes WHERE first_seq = (SELECT max(first_seq) FROM notes)",
+        "DELETE FROM notes WHERE first_seq = 1",
+        "DELETE FROM notes WHERE first_seq = (SELECT first_seq FROM notes ORDER BY 1 LIMIT 1 OFFSET 2)",
+        "DELETE FROM postings WHERE first_seq = (SELECT max(first_seq) FROM postings)",
+        "DELETE FROM postings WHERE first_seq = (SELECT min(first_seq) FROM postings)",
+        "DELETE FROM postings WHERE first_seq = (SELECT first_seq FROM postings WHERE topic = 1 ORDER BY 1 LIMIT 1 OFFSET 1)",
+        "DELETE FROM topics WHERE no = 1",
+        "DELETE FROM topics WHERE no = (SELECT max(no) FROM topics)",
+    ] {
+        fs::write(&path, &intact).unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        match connection.execute(delete, []) {
+            Ok(deleted) => assert_eq!(deleted, 1, "{delete}"),
+            Err(_) => continue,
+        }
+        connection.close().unwrap();
+        let outcome = open_and_ask_everything(directory.path(), &mut model);
+        assert!(
+            matches!(outcome, Err(IndexError::Damaged { .. })),
+            "{delete}: {outcome:?}"
+        );
+        Index::discard(directory.path()).unwrap();
+    }
+}
+
+#[test]
+fn another_log_or_version_is_told_from_damage_and_can_be_discarded() {
+    let model = history(10);
+    let (directory, _) = closed_index(&model);
+    fs::write(directory.path().join("README.md"), "stays").unwrap();
+    let other = Index::open(directory.path(), [8; 16], Default::default());
+    assert!(matches!(other, Err(IndexError::OtherLog { found: LOG })));
+    assert!(matches!(
+        Index::flushed_of(directory.path(), [8; 16]),
+        Err(IndexError::OtherLog { .. })
+    ));
+
+    let connection = rusqlite::Connection::open(directory.path().join("index.sqlite3")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    connection.close().unwrap();
+    assert!(matches!(
+        open(directory.path()),
+        Err(IndexError::OtherVersion { schema: 99, .. })
+    ));
+
+    Index::discard(directory.path()).unwrap();
+    Index::discard(directory.path()).unwrap();
+    assert_eq!(Index::flushed_of(directory.path(), LOG).unwrap(), None);
+    assert_eq!(
+        fs::read_dir(directory.path()).unwrap().count(),
+        1,
+        "only what is the index's was removed"
+    );
+    let index = open(directory.path()).unwrap();
+    model.replay_into(&index).unwrap();
+    model.compare(&index).unwrap();
+}

@@ -1,0 +1,9 @@
+//! Tests by risk: wrong verdicts, lost or mixed-up state, damage taken for truth.
+
+mod concurrency;
+mod damage;
+mod faults;
+mod measure;
+mod merges;
+mod model;
+mod random_histories;

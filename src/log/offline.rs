@@ -1,0 +1,130 @@
+//! A log as one who only looks sees it: stopped, killed, or being written right now. It
+//! takes no lock and changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{LogError, SealFault};
+use super::format::LogId;
+use super::inventory::Inventory;
+use super::live::{Access, LiveLog};
+use super::segment::{SegmentFile, SegmentId};
+use super::storage::Storage;
+use super::tail::{Ending, Tail, examine};
+use crate::event::Seq;
+
+/// A writer at work can make one look see bytes of two moments, which is no damage: then
+/// the next look sees something else.
+const LOOKS_MAX: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// A log at one moment.
+#[derive(Debug)]
+pub struct OfflineLog {
+    /// For reading, up to where it ended at that moment.
+    pub live: Arc<LiveLog>,
+    /// The segments, in order.
+    pub segments: Vec<SegmentId>,
+    /// How the last one ended; none when there is none yet.
+    pub tail: Option<Tail>,
+}
+
+impl OfflineLog {
+    /// Looks at the log in this directory.
+    ///
+    /// # Errors
+    /// I/O errors; [`LogError::Missing`]; damage at the end of the log, or a gap at its
+    /// start. Damage elsewhere is met when it is read.
+    pub fn open(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            match look(storage.clone(), dir) {
+                Err(LogError::Corrupt(_) | LogError::Io { .. }) if looks < LOOKS_MAX => {
+                    std::thread::sleep(BETWEEN_LOOKS);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The last seq at that moment.
+    pub fn last_seq(&self) -> Seq {
+        self.live.durable()
+    }
+
+    /// The last seq that the log itself proves to have been durable.
+    pub fn proven(&self) -> Seq {
+        self.tail.as_ref().map_or(Seq::ZERO, |tail| tail.proven)
+    }
+}
+
+fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
+    let inventory = match Inventory::read(storage.as_ref(), dir) {
+        Err(LogError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Err(LogError::Missing(dir.to_owned()));
+        }
+        other => other?,
+    };
+    let log_id = match inventory.log_id(storage.as_ref())? {
+        Some(log_id) => log_id,
+        None => return Err(LogError::Missing(dir.to_owned())),
+    };
+    let Some((last, earlier)) = inventory.segments.split_last() else {
+        let live = LiveLog::new(storage, dir, log_id, Seq::ZERO, Access::Pread);
+        return Ok(OfflineLog {
+            live: Arc::new(live),
+            segments: Vec::new(),
+            tail: None,
+        });
+    };
+    let first = open(storage.as_ref(), dir, inventory.segments[0], log_id)?;
+    if first.id.0 != Seq::FIRST {
+        let gap = SealFault::Gap {
+            due: Seq::FIRST,
+            next: first.id.0,
+        };
+        return Err(first.seal_fault(gap, 0, Seq::FIRST));
+    }
+    let last = open(storage.as_ref(), dir, *last, log_id)?;
+    let tail = examine(&last, None)?;
+    let live = LiveLog::new(
+        storage.clone(),
+        dir,
+        log_id,
+        tail.due.previous(),
+        Access::Pread,
+    );
+    for id in earlier {
+        let segment = open(storage.as_ref(), dir, *id, log_id)?;
+        let bytes = segment.len_bytes()?;
+        live.add_sealed(&segment, bytes);
+    }
+    match tail.ending {
+        Ending::Sealed => live.add_sealed(&last, tail.end),
+        _ => live.add_active(&last, tail.table.clone(), tail.end, last.len_bytes()?),
+    }
+    Ok(OfflineLog {
+        live: Arc::new(live),
+        segments: inventory.segments,
+        tail: Some(tail),
+    })
+}
+
+fn open(
+    storage: &dyn Storage,
+    dir: &Path,
+    id: SegmentId,
+    log_id: LogId,
+) -> Result<SegmentFile, LogError> {
+    let segment = SegmentFile::open(storage, dir, id)?;
+    if segment.header.log_id == log_id {
+        return Ok(segment);
+    }
+    Err(LogError::Foreign {
+        segment: id,
+        found: segment.header.log_id,
+        expected: log_id,
+    })
+}

@@ -1,0 +1,151 @@
+//! Frames of the log as the fold takes them.
+
+use std::sync::Arc;
+
+use crate::event::{PayloadKind, Seq};
+use crate::index::digest::{CanonicalDigest, KeyDigest, PayloadDigest};
+use crate::index::fold::{
+    Arrival, Arrivals, FoldInput, LoggedPayload, PayloadUnreadable, Payloads,
+};
+use crate::log::codec::{ErasedEvent, decode_erased};
+use crate::log::error::Evidence;
+use crate::log::format::FrameType;
+use crate::log::reader::Frame;
+use crate::log::{FrameCursor, LiveLog, LogError};
+
+/// A frame, read and hashed.
+#[derive(Debug)]
+pub struct LoggedFrame {
+    /// Its first seq.
+    pub first_seq: Seq,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Arrivals(Arrivals),
+    Hole(u64),
+}
+
+impl LoggedFrame {
+    /// A frame that takes seqs, which the cursor gave last.
+    ///
+    /// # Errors
+    /// Damage: its CRC is right and its payload is not what it should be.
+    pub fn of(cursor: &FrameCursor, frame: &Frame) -> Result<LoggedFrame, LogError> {
+        let header = &frame.header;
+        let content = match (frame.frame_type, header.rule()) {
+            (Some(FrameType::Events), Some(rule)) => {
+                Content::Arrivals(Arrivals::of(rule, &cursor.events(frame)?))
+            }
+            (Some(FrameType::Erased), _) => {
+                let erased = decode_erased(cursor.payload(), header.count)
+                    .map_err(|error| frame.undecodable(error, Evidence::Synced))?;
+                Content::Arrivals(Arrivals {
+                    list: erased.events.iter().map(erased_arrival).collect(),
+                    topics: erased.topics.iter().map(|topic| (*topic).into()).collect(),
+                })
+            }
+            // A hole, or a frame of a later version that may be skipped: its seqs hold
+            // nothing that this version could give a verdict on.
+            _ => Content::Hole(u64::from(header.count)),
+        };
+        Ok(LoggedFrame {
+            first_seq: header.first_seq,
+            content,
+        })
+    }
+
+    /// As the fold takes it.
+    pub fn input(&self) -> FoldInput<'_> {
+        match &self.content {
+            Content::Arrivals(arrivals) => FoldInput::Arrivals(arrivals),
+            Content::Hole(count) => FoldInput::Hole(*count),
+        }
+    }
+}
+
+fn erased_arrival(event: &ErasedEvent) -> Arrival {
+    Arrival {
+        key: KeyDigest(event.key),
+        payload: PayloadDigest(event.payload),
+        topic: event.topic,
+        canonical: Some(CanonicalDigest(event.canonical)),
+    }
+}
+
+/// Reads frames one after the other, and payloads anywhere.
+#[derive(Debug)]
+pub struct FrameReader {
+    log: Arc<LiveLog>,
+    cursor: Option<FrameCursor>,
+}
+
+impl FrameReader {
+    /// A reader of this log.
+    pub fn new(log: Arc<LiveLog>) -> FrameReader {
+        FrameReader { log, cursor: None }
+    }
+
+    /// The frame that holds this seq; none if it is not durable. Cheap for the seq that
+    /// follows the last frame given.
+    ///
+    /// # Errors
+    /// I/O errors and damage.
+    pub fn read(&mut self, seq: Seq) -> Result<Option<LoggedFrame>, LogError> {
+        let cursor = match self.cursor.take() {
+            Some(cursor) if cursor.next_seq() == seq => self.cursor.insert(cursor),
+            _ => self.cursor.insert(self.log.frames(seq, Seq::new(u64::MAX))),
+        };
+        match cursor.next_frame()? {
+            Some(frame) => LoggedFrame::of(cursor, &frame).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Payloads for FrameReader {
+    fn payload(&self, seq: Seq) -> Result<LoggedPayload, PayloadUnreadable> {
+        LogPayloads(&self.log).payload(seq)
+    }
+}
+
+/// Reads payloads out of a log.
+#[derive(Debug)]
+pub struct LogPayloads<'l>(pub &'l Arc<LiveLog>);
+
+impl Payloads for LogPayloads<'_> {
+    fn payload(&self, seq: Seq) -> Result<LoggedPayload, PayloadUnreadable> {
+        let unreadable =
+            |source: Box<dyn std::error::Error + Send + Sync>| PayloadUnreadable { seq, source };
+        self.read(seq)
+            .map_err(|error| unreadable(Box::new(error)))?
+            .ok_or_else(|| unreadable("no payload is there".into()))
+    }
+}
+
+impl LogPayloads<'_> {
+    fn read(&self, seq: Seq) -> Result<Option<LoggedPayload>, LogError> {
+        let mut cursor = self.0.frames(seq, seq);
+        let Some(frame) = cursor.next_frame()? else {
+            return Ok(None);
+        };
+        let place = seq.since(frame.header.first_seq) as usize;
+        Ok(match frame.frame_type {
+            Some(FrameType::Events) => {
+                let events = cursor.events(&frame)?;
+                events.get(place).map(|event| {
+                    let kind: PayloadKind = event.kind;
+                    LoggedPayload::Sent(kind, event.payload.to_vec())
+                })
+            }
+            Some(FrameType::Erased) => {
+                let erased = decode_erased(cursor.payload(), frame.header.count)
+                    .map_err(|error| frame.undecodable(error, Evidence::Synced))?;
+                let event = erased.events.get(place);
+                event.map(|event| LoggedPayload::Erased(CanonicalDigest(event.canonical)))
+            }
+            _ => None,
+        })
+    }
+}

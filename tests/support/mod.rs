@@ -1,0 +1,8 @@
+//! What the integration tests share.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary is a crate that uses a part of it"
+)]
+
+pub mod http;
