@@ -113,15 +113,15 @@ impl ServeOptions {
                 given: given.clone(),
                 source,
             };
-            let resolved = given.as_str().to_socket_addrs().map_err(error)?;
-            let before = addresses.len();
+            let resolved: Vec<SocketAddr> =
+                given.as_str().to_socket_addrs().map_err(error)?.collect();
+            if resolved.is_empty() {
+                return Err(error(io::Error::other("the name has no address")));
+            }
             for address in resolved {
                 if !addresses.contains(&address) {
                     addresses.push(address);
                 }
-            }
-            if addresses.is_empty() && before == 0 {
-                return Err(error(io::Error::other("the name has no address")));
             }
         }
         Ok(addresses)

@@ -26,6 +26,8 @@ mod routes;
 mod server;
 mod service;
 mod stats;
+#[cfg(test)]
+mod test_server;
 mod topics;
 mod watched;
 

@@ -31,7 +31,6 @@ pub(super) enum Phase {
 pub(super) struct ConnectionPhase {
     phase: AtomicU8,
     body_unread: AtomicBool,
-    closing: AtomicBool,
 }
 
 impl ConnectionPhase {
@@ -52,15 +51,6 @@ impl ConnectionPhase {
     /// Whether the current request has a body that was not read to its end.
     pub(super) fn body_unread(&self) -> bool {
         self.body_unread.load(Ordering::Relaxed)
-    }
-
-    /// No further request is wanted.
-    pub(super) fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
     }
 }
 

@@ -191,7 +191,7 @@ impl Server {
         );
         let service = ConnectionService {
             front: Arc::clone(&self.front),
-            connection: Arc::clone(&connection),
+            connection,
         };
         let serving = http1::Builder::new()
             .max_header_size(self.front.options.header_bytes)
@@ -205,7 +205,6 @@ impl Server {
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
             () = self.closing.cancelled() => {
-                connection.close();
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }

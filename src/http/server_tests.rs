@@ -1,7 +1,7 @@
 //! Connections that misbehave, over real sockets, against routes made for it.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream as StdStream};
+use std::io::Write as _;
+use std::net::{Shutdown, TcpStream as StdStream};
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::task::{Context, Poll};
@@ -11,116 +11,9 @@ use axum::body::Body;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::Frame;
-use tokio::sync::oneshot;
 
+use super::super::test_server::{LOG_ID, LONG, SHORT, TestServer, patient};
 use super::*;
-
-const SHORT: Duration = Duration::from_millis(200);
-const LONG: Duration = Duration::from_secs(20);
-const LOG_ID: LogId = LogId([0x5a; 16]);
-
-fn patient() -> HttpOptions {
-    HttpOptions {
-        header_timeout: LONG,
-        body_timeout: LONG,
-        idle_timeout: LONG,
-        write_timeout: LONG,
-        ..HttpOptions::default()
-    }
-}
-
-struct TestServer {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    ended: mpsc::Receiver<Served>,
-}
-
-impl TestServer {
-    fn start(routes: Router, options: HttpOptions) -> TestServer {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.set_nonblocking(true).expect("non-blocking");
-        let address = listener.local_addr().expect("its address");
-        let (stop, stopped) = oneshot::channel();
-        let (tell, ended) = mpsc::channel();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build();
-            let runtime = runtime.expect("a runtime");
-            let served = runtime.block_on(async {
-                let listener = TcpListener::from_std(listener).expect("a listener");
-                let shutdown = async { stopped.await.unwrap_or(()) };
-                serve_routes(vec![listener], routes, LOG_ID, options, shutdown).await
-            });
-            let _ = tell.send(served);
-        });
-        TestServer {
-            address,
-            stop,
-            ended,
-        }
-    }
-
-    fn connect(&self) -> Client {
-        let stream = StdStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(LONG)).expect("a timeout");
-        Client {
-            stream,
-            read: Vec::new(),
-        }
-    }
-
-    fn stop(self) -> Served {
-        let _ = self.stop.send(());
-        self.ended.recv_timeout(LONG).expect("the server ends")
-    }
-}
-
-struct Client {
-    stream: StdStream,
-    read: Vec<u8>,
-}
-
-impl Client {
-    fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("sent");
-    }
-
-    fn get(&mut self, path: &str) -> String {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n"));
-        self.answer()
-    }
-
-    /// One answer that has a Content-Length.
-    fn answer(&mut self) -> String {
-        loop {
-            let text = String::from_utf8_lossy(&self.read).into_owned();
-            if let Some((head, _)) = text.split_once("\r\n\r\n") {
-                let length = head
-                    .lines()
-                    .find_map(|line| line.strip_prefix("content-length: "))
-                    .expect("a length");
-                let end = head.len() + 4 + length.parse::<usize>().expect("a number");
-                if self.read.len() >= end {
-                    return String::from_utf8(self.read.drain(..end).collect()).expect("UTF-8");
-                }
-            }
-            let mut chunk = [0; 4096];
-            let read = self.stream.read(&mut chunk).expect("bytes of an answer");
-            assert_ne!(read, 0, "closed after {text:?}");
-            self.read.extend_from_slice(&chunk[..read]);
-        }
-    }
-
-    /// All that comes until the server closes.
-    fn rest(&mut self) -> String {
-        self.stream
-            .read_to_end(&mut self.read)
-            .expect("closed, not reset");
-        String::from_utf8(std::mem::take(&mut self.read)).expect("UTF-8")
-    }
-}
 
 fn hello() -> Router {
     Router::new().route(
@@ -211,6 +104,23 @@ fn an_idle_connection_outlives_the_header_deadline_and_ends_at_its_own() {
     let begun = Instant::now();
     assert_eq!(client.rest(), "");
     assert!(begun.elapsed() < SHORT * 4, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn the_idle_deadline_also_holds_after_an_answer_that_was_read_late() {
+    let big = Router::new().route("/", get(|| async { vec![b'x'; 16 << 20] }));
+    let options = HttpOptions {
+        idle_timeout: SHORT * 2,
+        ..patient()
+    };
+    let server = TestServer::start(big, options);
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    thread::sleep(SHORT * 3);
+    assert!(
+        client.rest().len() > 16 << 20,
+        "the deadline does not run while an answer is sent"
+    );
 }
 
 #[test]

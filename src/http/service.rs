@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use axum::Router;
-use axum::http::header::CONNECTION;
 use axum::http::{HeaderName, HeaderValue, Request, Response};
 use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
@@ -76,11 +75,6 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
                 Err(problem) => problem.into_response(),
             };
             response.headers_mut().insert(LOG_ID, front.log_id.clone());
-            if connection.is_closing() {
-                response
-                    .headers_mut()
-                    .insert(CONNECTION, HeaderValue::from_static("close"));
-            }
             Ok(response.map(|body| AnswerBody::new(body, connection)))
         })
     }

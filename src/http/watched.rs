@@ -160,6 +160,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Sends our own answer and closes with care; then there is nothing more to read.
+    /// hyper drops a stream that fails without shutting it down, so it is done before.
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(self).poll_shutdown(cx))?;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         let mut scratch = [std::mem::MaybeUninit::uninit(); 16 << 10];
@@ -181,6 +188,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.own_answer.is_some() {
+            return this.poll_goodbye(cx);
+        }
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.inner).poll_read(cx, buffer) {
             let bytes = &buffer.filled()[before..];
@@ -190,21 +200,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
             }
             return Poll::Ready(read);
         }
-        let phase = this.connection.get();
-        let waits = matches!(phase, Phase::Fresh | Phase::Idle);
-        if waits && this.connection.is_closing() {
-            return Poll::Ready(Ok(()));
-        }
         ready!(this.poll_silence(cx));
-        if waits {
+        if matches!(this.connection.get(), Phase::Fresh | Phase::Idle) {
             // To hyper, a client that asks nothing more has left.
             return Poll::Ready(Ok(()));
         }
         this.own_answer = Some((this.answers.header_timeout(), 0));
-        if let Poll::Ready(Err(error)) = this.poll_own_answer(cx) {
-            return Poll::Ready(Err(error));
-        }
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        this.poll_goodbye(cx)
     }
 }
 
@@ -246,8 +248,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         ready!(this.guard_write(cx, polled))?;
         if this.connection.get() == Phase::Flushing {
             this.connection.set(Phase::Idle);
-            // hyper may not read again before the next byte comes: the timer must wake it.
-            let _ = this.poll_silence(cx);
         }
         Poll::Ready(Ok(()))
     }

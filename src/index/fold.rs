@@ -11,7 +11,7 @@ use super::digest::{CanonicalDigest, KeyDigest, PayloadDigest};
 use crate::event::{Event, KeyRule, PayloadKind, Seq};
 
 /// The version of the rules in this file and in `canonical`, written in every segment.
-pub const FOLD_VERSION: u16 = 1;
+pub use crate::log::format::FOLD_VERSION;
 
 /// What became of an event. Hashed and persisted: the discriminants never change.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]

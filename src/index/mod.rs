@@ -10,13 +10,14 @@
 //! |---|---|
 //! | `digest` `canonical` `fold` | the pure part |
 //! | `delta` `topics` `shared` | what is in memory |
-//! | `apply` `lookup` | a frame's way in |
+//! | `handle` `apply` `lookup` `ask` | the way in and out |
 //! | `worker` `writer` `flush` `merge` `health` | the flush thread |
 //! | `run` `run_builder` `key_block` `filter` `slots` | sorted runs of keys |
 //! | `note` `postings` `sealed` | the other blocks, and the CRC of all |
 //! | `schema` `query` `readers` `files` | SQLite |
 
 mod apply;
+mod ask;
 pub mod canonical;
 mod delta;
 pub mod digest;

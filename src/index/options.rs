@@ -68,7 +68,7 @@ impl Default for Shape {
             chunk_bytes: 900,
             merge_ratio: 8,
             small_run_entries: 8192,
-            slice_blocks: 1024,
+            slice_blocks: 4096,
         }
     }
 }

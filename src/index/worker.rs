@@ -1,7 +1,9 @@
 //! The flush thread: flushes what is due, merges in between, tries again what fails.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::delta::Delta;
@@ -11,11 +13,48 @@ use super::writer::Writer;
 
 /// How many blocks are merged, at least, for each that a flush writes while merges wait:
 /// more than the geometric merging needs, so that it never falls behind.
-const MERGED_PER_FLUSHED: usize = 4;
+const MERGED_PER_FLUSHED: usize = 3;
+
+/// Stops and joins the flush thread when dropped.
+#[derive(Debug)]
+pub(super) struct WorkerHandle {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Option<Writer>>>,
+}
+
+impl WorkerHandle {
+    pub(super) fn start(shared: Arc<Shared>, writer: Writer) -> io::Result<WorkerHandle> {
+        let for_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("index-flush".into())
+            .spawn(move || run(&for_thread, writer))?;
+        Ok(WorkerHandle {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Stops the thread after what it is at.
+    pub(super) fn end(mut self) -> Option<Writer> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Option<Writer> {
+        self.shared.tell_worker(|signal| signal.stop = true);
+        // A panic of the thread was caught there.
+        self.thread.take()?.join().ok()?
+    }
+}
+
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
 
 /// Runs the flush thread until it is stopped. Returns the writer for an orderly close;
 /// `None` after damage.
-pub(super) fn run(shared: &Shared, writer: Writer) -> Option<Writer> {
+fn run(shared: &Shared, writer: Writer) -> Option<Writer> {
     let mut worker = Worker {
         shared,
         writer,

@@ -65,7 +65,7 @@ impl Writer {
             retired: Vec::new(),
             merges: BTreeMap::new(),
             prepared: None,
-            checkpoint_due: false,
+            checkpoint_due: true,
         }
     }
 

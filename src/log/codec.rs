@@ -73,7 +73,7 @@ pub enum CodecError {
     #[error("the payload does not decode: {0}")]
     Undecodable(#[from] bincode::Error),
     /// A number that this version does not know.
-    #[error("payload kind {0} is not known to this program")]
+    #[error("payload kind {0}")]
     UnknownKind(u8),
     /// The header says otherwise.
     #[error("the header says {header} events and the payload has {payload}")]
@@ -83,6 +83,9 @@ pub enum CodecError {
         /// By the payload.
         payload: usize,
     },
+    /// A verdict that is none.
+    #[error("verdict {0}")]
+    UnknownVerdict(u8),
     /// A topic that is not in the frame's list.
     #[error("topic {0} is not in the frame's list")]
     UnknownTopic(u32),

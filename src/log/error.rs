@@ -115,6 +115,15 @@ pub enum Fault {
         /// What it says.
         durable_up_to: Seq,
     },
+    /// A valid frame that takes more or fewer seqs than its type can.
+    #[error("a valid frame takes {found} seqs, which its type cannot")]
+    SeqCount {
+        /// What it says.
+        found: u32,
+    },
+    /// A valid frame of a type that has no payload has one.
+    #[error("a valid frame has a payload, which its type has not")]
+    UnexpectedPayload,
     /// The payload is not what the header says.
     #[error("{0}")]
     Codec(#[from] CodecError),

@@ -8,31 +8,40 @@
 //! 2. `crc32` is CRC-32/ISO-HDLC (zlib's): polynomial 0x04C11DB7 reflected, initial value
 //!    and final XOR 0xFFFFFFFF.
 //! 3. Every magic begins with 0xF7, which UTF-8 text never contains.
-//! 4. Reserved bytes are zero when written. A reader of this version ignores them.
+//! 4. Reserved bytes and padding are zero when written. A reader of this version ignores
+//!    them, but CRCs cover them.
 //! 5. A version-1 reader reads every version-1 log. A reader that meets a
 //!    `format version` it does not know refuses the file by name.
+//! 6. To refuse by name is not to call it damage: the bytes are good, and a later version
+//!    wrote them.
+//! 7. `bytes a..b` are those from offset a up to, and without, offset b.
 //!
 //! # The directory `log/`
 //!
 //! | name | what |
 //! |---|---|
 //! | `log.meta` | the log's identity, below |
-//! | `N.seg`, N of 20 decimal digits | the segment whose first event has seq N |
+//! | `N.seg`, N of 20 decimal digits | the segment whose first event has, or will have, seq N |
 //! | `torn-N-OFFSET.bin` | bytes that recovery cut from segment N at OFFSET; never read again |
 //! | `reserve` | zeros: room that recovery may use on a full disk |
 //! | `.tmp-*` | not yet what it will be; removed at start |
 //!
+//! A reader ignores other names. A log without segments holds nothing yet.
+//!
 //! # `log.meta`, 48 bytes
 //!
-//! ```text
-//!  0        8        10       12       16                32         40     44    48
-//!  ┌────────┬────────┬────────┬────────┬─────────────────┬──────────┬──────┬─────┐
-//!  │ magic  │ format │ 0      │ 0      │ log id          │ made at  │ 0    │ crc │
-//!  │ F7"OLMETA" 0    │ version│        │ (16 random bytes)          │      │     │
-//!  └────────┴────────┴────────┴────────┴─────────────────┴──────────┴──────┴─────┘
-//! ```
-//! magic: F7 4F 4C 4D 45 54 41 00. `crc` = crc32(bytes 0..44). The file can be made anew
-//! from any segment header.
+//! | offset | size | field | |
+//! |---|---|---|---|
+//! | 0 | 8 | magic | F7 4F 4C 4D 45 54 41 00 (F7 `OLMETA` 00) |
+//! | 8 | 2 | format version | 1 |
+//! | 10 | 6 | reserved | 0 |
+//! | 16 | 16 | log id | random |
+//! | 32 | 8 | made at | time |
+//! | 40 | 4 | reserved | 0 |
+//! | 44 | 4 | crc | crc32(bytes 0..44) |
+//!
+//! Where it is missing or damaged, the segment headers tell the log id, and the next start
+//! makes it anew.
 //!
 //! # A segment
 //!
@@ -45,8 +54,15 @@
 //!  └────────────────────┴───────┴───────┴─────┴──────────────┘
 //! ```
 //! Frames follow each other without a gap, the first at offset 64, each at a multiple
-//! of 8. The file of a sealed segment ends with its seal frame. A segment holds the seqs
-//! from its own first seq up to the one before the next segment's.
+//! of 8. The frames of an active segment end where only zeros follow, up to the end of the
+//! file, or nothing.
+//!
+//! The first segment's first seq is 1. A segment holds the seqs from its own first seq up
+//! to the one before the next segment's. Every segment but the last is sealed, and its file
+//! ends with its seal frame. The last one may be sealed too, and prepared room may still
+//! follow its seal: the seal is synced, then the room is cut, then the cut is synced, and
+//! only then a further segment begins. A segment that holds no seq is never sealed; the
+//! next one has its name and takes its place.
 //!
 //! ## Segment header, 64 bytes
 //!
@@ -54,8 +70,8 @@
 //! |---|---|---|---|
 //! | 0 | 8 | magic | F7 4F 4E 43 45 4C 4F 47 (F7 `ONCELOG`) |
 //! | 8 | 2 | format version | 1 |
-//! | 10 | 2 | fold version | of the rules that give verdicts, JSON comparison included: 1 |
-//! | 12 | 4 | flags | 0 |
+//! | 10 | 2 | fold version | of the rules that give verdicts, JSON comparison included: 1. Who only reads events need not know it |
+//! | 12 | 4 | reserved | 0 |
 //! | 16 | 16 | log id | as in `log.meta` |
 //! | 32 | 8 | first seq | as in the file's name |
 //! | 40 | 8 | salt | random; never shown outside the log |
@@ -80,7 +96,7 @@
 //! | 5 | 1 | key rule | `events`, `erased`: 1 = (topic, event id), 2 = (source, event id); else 0 |
 //! | 6 | 2 | flags | below |
 //! | 8 | 4 | length | of the payload in bytes, at most 2³⁰ |
-//! | 12 | 4 | count | of seqs the frame takes; 0 for `mark`, `seal`, `control` |
+//! | 12 | 4 | count | of seqs the frame takes: 0 for `mark`, `seal`, `control`; at least 1 for `hole`; 1 to 2²⁴ for `events`, `erased` |
 //! | 16 | 8 | first seq | of the frame's first event; where it has none, of the next event |
 //! | 24 | 8 | received at | time |
 //! | 32 | 8 | durable up to | the last seq known to be synced when this was written; smaller than first seq |
@@ -92,13 +108,19 @@
 //! context, 40 bytes = salt (8) ‖ log id (16) ‖ first seq of the segment (8) ‖ offset of
 //! the frame in the file (8). So a stale, misplaced or forged frame never passes.
 //!
+//! A frame header is valid if magic and header crc are right and `length` is within its
+//! limit; a frame, if its header is and its payload crc is right. No crash makes a valid
+//! frame that breaks the rules below, or whose payload is not what its type says: that is
+//! always damage.
+//!
 //! The first frame's first seq is the segment's; each further frame's first seq is the
-//! previous one's plus its count.
+//! previous one's plus its count. Key rules other than 1 and 2 in `events` and `erased` are
+//! refused by name.
 //!
 //! ## Types
 //!
 //! Numbers are never reused. A reader that does not know a type skips the frame if the
-//! number is 128 or more, and else refuses the log by name.
+//! number is 128 or more and its count is 0, and else refuses the log by name.
 //!
 //! | type | name | payload |
 //! |---|---|---|
@@ -111,17 +133,20 @@
 //!
 //! ## Flags
 //!
-//! Bits 0 to 7 must be understood: a reader that meets an unknown one refuses the log.
-//! Bits 8 to 15 may be ignored. Known: bit 0, on `mark` only: the shutdown mark, written
-//! after everything before it was synced, as the last frame of a clean stop.
+//! Bits 0 to 7 must be understood: a reader that meets an unknown one refuses the log by
+//! name, also on a type that it would skip. Bits 8 to 15 may be ignored. Known: bit 0, on
+//! `mark` only: the shutdown mark, written after everything before it was synced, as the
+//! last frame of a clean stop. The next run may go on behind it in the same segment.
 //!
 //! ## Payload of `events` and `erased`
 //!
 //! bincode 1.3 with variable-length integers: u8 as it is; any other unsigned integer n
 //! as one byte if n < 251, else byte 251 and a u16, byte 252 and a u32, byte 253 and a
-//! u64. A list or a string is its length (such an integer) and its elements or bytes. An
-//! option is byte 0, or byte 1 and the value. A tuple or struct is its fields in order; an
-//! array of fixed length its elements. No bytes follow.
+//! u64, the shortest that holds it (a reader takes any). A list or a string is its length
+//! (such an integer) and its elements or bytes; strings are UTF-8. An option is byte 0, or
+//! byte 1 and the value. A tuple or struct is its fields in order; an array of fixed length
+//! its elements. No bytes follow. Other first bytes of an integer or an option are damage;
+//! an unknown `kind` or `verdict` is refused by name.
 //!
 //! ```text
 //! EventsPayload  attributes: list of (name: string, value: string)      of the batch
@@ -130,7 +155,7 @@
 //!                event_id:   string
 //!                source:     string                                     empty: not given
 //!                timestamp:  option of string                           as sent
-//!                kind:       u8                                         0 JSON, 1 bytes
+//!                kind:       u8                                         0 JSON (UTF-8), 1 bytes
 //!                payload:    list of u8                                 as sent
 //!                attributes: list of (name: string, value: string)
 //!
@@ -150,31 +175,45 @@
 //!  │ the segment header, 64   │ n × (first seq u64, frame offset u64) │ seal offset u64 │ n u32 │ magic   │
 //!  └──────────────────────────┴───────────────────────────────────────┴───────────────────────────────────┘
 //! ```
-//! The pairs name some frames that take seqs, in order: the first one, and about one in
-//! every 32 KiB. `seal offset` is where this seal frame starts; magic: F7 4F 4C 53
-//! (F7 `OLS`). So the last 16 bytes of a sealed file lead to its seal.
+//! The pairs name some frames that take seqs, in order: the first one, and then each that
+//! starts 32 768 bytes or more after the one named before it; so a reader can check them.
+//! `seal offset` is where this seal frame starts; magic: F7 4F 4C 53 (F7 `OLS`). The
+//! payload is a multiple of 8 long, so the last 16 bytes of a sealed file lead to its seal.
 //!
 //! # What is durable, what is torn
 //!
 //! Frames are written in groups, and a group only after the one before it was synced. A
-//! mark is a group of its own. A seal, a shutdown mark and a further segment come only
-//! after all before them was synced; `durable up to` is a fact when it is written.
+//! frame that takes no seqs is a group of its own. A seal, a shutdown mark and a further
+//! segment come only after all before them was synced; `durable up to` is a fact when it is
+//! written. So who reads beside a running writer takes as durable what one of these shows
+//! to be so, and valid frames behind it as unproven.
 //!
-//! So where the bytes at which seq n is due are no valid frame, each of these proves that
-//! they were durable, and are damaged:
+//! So where the bytes at which seq n is due are no valid frame, zeros included, each of
+//! these proves that they were durable, and are damaged:
 //! 1. further on in the segment, a valid frame header whose `durable up to` is n or more;
-//! 2. or one of a frame that takes seqs from n on (the bad bytes are a mark's);
-//! 3. or a seal or a shutdown mark;
+//! 2. or one whose `first seq` is n and whose count is not 0 (the bad bytes are those of a
+//!    frame that takes no seqs);
+//! 3. or one of a seal or a shutdown mark;
 //! 4. a further segment;
 //! 5. an index of this log that was flushed up to n or more.
 //!
-//! Without such evidence they are a torn tail: unfinished, never acknowledged. Damage to the
-//! last group while nothing yet proves it looks the same: undecidable.
+//! Further on is at every multiple of 8 behind the bad bytes' own start; where a valid
+//! header stands at that start, from where its `length` says that its frame ends. A valid
+//! frame among them that gives no such evidence is of the same group: groups persist out of
+//! order.
+//!
+//! Without such evidence they are a torn tail: unfinished, never acknowledged. All behind
+//! its start belongs to it. Damage to the last group while nothing yet proves it looks the
+//! same: undecidable. A segment header, `log.meta`, and a seal whose table or trailer is
+//! wrong are never torn: they got their names, or their CRC, whole.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// The version that this code writes.
 pub const FORMAT_VERSION: u16 = 1;
+/// The version of the rules that give verdicts, JSON comparison included.
+pub const FOLD_VERSION: u16 = 1;
 /// Frames start at multiples of it.
 pub const FRAME_ALIGN_BYTES: u64 = 8;
 /// Length of a segment header and of a frame header.
@@ -254,10 +293,16 @@ impl FrameType {
 
     /// Whether its frames take seqs.
     pub const fn takes_seqs(self) -> bool {
-        matches!(
-            self,
-            FrameType::Events | FrameType::Hole | FrameType::Erased
-        )
+        *self.counts().end() > 0
+    }
+
+    /// How many seqs a frame of it may take.
+    pub const fn counts(self) -> RangeInclusive<u32> {
+        match self {
+            FrameType::Events | FrameType::Erased => 1..=FRAME_EVENTS_MAX,
+            FrameType::Hole => 1..=u32::MAX,
+            FrameType::Mark | FrameType::Seal | FrameType::Control => 0..=0,
+        }
     }
 }
 

@@ -221,7 +221,8 @@ impl FrameTable {
             .checked_sub(HEADER_BYTES + SEAL_TRAILER_BYTES)?;
         let trailer = &payload[payload.len() - SEAL_TRAILER_BYTES..];
         let entries = u32_at(trailer, 8) as usize;
-        if payload[..HEADER_BYTES] != header.encode()
+        // Not byte by byte: reserved bytes may have a meaning that this version ignores.
+        if SegmentHeader::decode(payload) != Ok(*header)
             || trailer[12..] != SEAL_MAGIC
             || entries.checked_mul(SEAL_ENTRY_BYTES) != Some(pairs)
         {

@@ -10,12 +10,18 @@ pub mod codec;
 mod committer;
 pub mod error;
 pub mod format;
+#[cfg(test)]
+mod format_tests;
 pub mod frame;
+#[cfg(test)]
+mod golden_tests;
 pub mod header;
 pub mod inventory;
 pub mod live;
 mod offline;
 pub mod reader;
+#[cfg(test)]
+mod reader_tests;
 pub mod recovery;
 pub mod room;
 pub mod segment;
@@ -52,8 +58,6 @@ pub struct LogOptions {
     pub reserve_bytes: u64,
     /// How many bytes of sealed segments are read and checked at start, the newest first.
     pub verify_bytes: u64,
-    /// The version of the fold's rules, written into each segment.
-    pub fold_version: u16,
     /// Up to where this log's index was flushed: evidence for the tail rule.
     pub index_flushed: Option<Seq>,
     /// Gives the time.
@@ -72,6 +76,8 @@ pub struct OpenedLog {
     pub unclean: Option<Unclean>,
     /// The log is new.
     pub created: bool,
+    /// `log.meta` was missing or damaged and was made anew from a segment.
+    pub meta_remade: bool,
     storage: Arc<dyn Storage>,
     recovered: Recovered,
     options: LogOptions,
@@ -115,6 +121,7 @@ pub fn open(
         next_seq: recovered.next_seq,
         unclean: recovered.unclean.clone(),
         created: recovered.created,
+        meta_remade: recovered.meta_remade,
         storage,
         recovered,
         options,
@@ -140,7 +147,6 @@ impl OpenedLog {
             room,
             self.recovered.open,
             self.next_seq,
-            options.fold_version,
             options.clock,
         );
         Committer::start(writer, sink)

@@ -39,8 +39,18 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Its payload as damage.
+    /// Its payload as damage, or as a later version's.
     pub fn undecodable(&self, error: CodecError, evidence: Evidence) -> LogError {
+        if matches!(
+            error,
+            CodecError::UnknownKind(_) | CodecError::UnknownVerdict(_)
+        ) {
+            return LogError::Newer {
+                segment: self.segment,
+                offset: self.offset,
+                what: error.to_string(),
+            };
+        }
         Corruption {
             segment: self.segment,
             offset: self.offset,
@@ -155,6 +165,15 @@ impl FrameWalk {
                 durable_up_to: header.durable_up_to,
             }));
         }
+        if frame_type.is_some_and(|known| !known.counts().contains(&header.count)) {
+            return Ok(Step::Fault(Fault::SeqCount {
+                found: header.count,
+            }));
+        }
+        let bare = matches!(frame_type, Some(FrameType::Mark | FrameType::Hole));
+        if bare && header.payload_bytes > 0 {
+            return Ok(Step::Fault(Fault::UnexpectedPayload));
+        }
         self.offset += whole as u64;
         self.due = header.next_seq();
         self.payload = (offset + HEADER_BYTES as u64, header.payload_bytes as usize);
@@ -264,11 +283,12 @@ fn understood(header: &FrameHeader) -> Result<(), String> {
     };
     let unknown_flags = header.flags & REQUIRED_FLAGS_MASK & !known_flags;
     match header.frame_type() {
-        None if header.type_number < SKIPPABLE_TYPE_MIN => {
+        // Only what takes no seqs can be passed over: else two versions would count differently.
+        None if header.type_number < SKIPPABLE_TYPE_MIN || header.count != 0 => {
             Err(format!("frame type {}", header.type_number))
         }
+        _ if unknown_flags != 0 => Err(format!("frame flag {unknown_flags:#06x}")),
         None => Ok(()),
-        Some(_) if unknown_flags != 0 => Err(format!("frame flag {unknown_flags:#06x}")),
         Some(FrameType::Events | FrameType::Erased) if header.rule().is_none() => {
             Err(format!("key rule {}", header.key_rule))
         }

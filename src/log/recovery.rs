@@ -75,6 +75,8 @@ pub struct Recovered {
     pub unclean: Option<Unclean>,
     /// The log was made by this call.
     pub created: bool,
+    /// `log.meta` was missing or damaged and was made anew from a segment.
+    pub meta_remade: bool,
 }
 
 /// What an unclean start did.
@@ -126,6 +128,7 @@ pub fn recover(
         open: None,
         unclean: None,
         created: existing_id.is_none(),
+        meta_remade: existing_id.is_some() && inventory.meta.is_none(),
     };
     if let Some((segment, tail)) = last {
         recovered.next_seq = tail.due;
@@ -167,7 +170,14 @@ fn look_at_all(
     let mut sealed: Vec<SealedSegment> = Vec::with_capacity(earlier.len());
     for (id, next) in earlier.iter().zip(&inventory.segments[1..]) {
         let segment = open(*id)?;
-        let seal = segment.required_seal()?;
+        let seal = match segment.required_seal() {
+            Ok(seal) => seal,
+            Err(error) => {
+                // The walk knows better where the damage begins.
+                check_sealed(&segment)?;
+                return Err(error);
+            }
+        };
         if seal.next_seq != next.0 {
             let gap = SealFault::Gap {
                 due: seal.next_seq,

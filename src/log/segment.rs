@@ -103,18 +103,22 @@ impl SegmentFile {
                 })
             }
         });
+        let newer = |what| LogError::Newer {
+            segment: id,
+            offset: 0,
+            what,
+        };
         match header {
+            Ok(header) if header.fold_version > FOLD_VERSION => {
+                Err(newer(format!("fold version {}", header.fold_version)))
+            }
             Ok(header) => Ok(SegmentFile {
                 id,
                 path,
                 header,
                 file,
             }),
-            Err(HeaderFault::Version(version)) => Err(LogError::Newer {
-                segment: id,
-                offset: 0,
-                what: format!("format version {version}"),
-            }),
+            Err(HeaderFault::Version(version)) => Err(newer(format!("format version {version}"))),
             Err(fault) => Err(Corruption {
                 segment: id,
                 offset: 0,

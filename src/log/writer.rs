@@ -72,7 +72,6 @@ pub(super) struct Writer {
     live: Arc<LiveLog>,
     room: RoomMaker,
     clock: Clock,
-    fold_version: u16,
     active: Option<Active>,
     next_seq: Seq,
     /// The open group as it must stand in the file.
@@ -91,7 +90,6 @@ impl Writer {
         room: RoomMaker,
         open: Option<OpenSegment>,
         next_seq: Seq,
-        fold_version: u16,
         clock: Clock,
     ) -> Writer {
         let active = open.map(|open| {
@@ -109,7 +107,6 @@ impl Writer {
             live,
             room,
             clock,
-            fold_version,
             active,
             next_seq,
             group: Vec::new(),
@@ -274,7 +271,7 @@ impl Writer {
             self.seal().map_err(NotPlaced::Failed)?;
         }
         let header = SegmentHeader {
-            fold_version: self.fold_version,
+            fold_version: FOLD_VERSION,
             log_id: self.live.log_id(),
             first_seq: self.next_seq,
             salt: random(),

@@ -14,7 +14,6 @@ use super::options::StoreOptions;
 use super::sink::Sink;
 use super::{Mutex, Store};
 use crate::event::Seq;
-use crate::index::fold::FOLD_VERSION;
 use crate::index::{Index, IndexError, IndexOptions};
 use crate::log::inventory::Inventory;
 use crate::log::storage::{FileSystem, Storage};
@@ -206,13 +205,15 @@ fn open_log(
             // A store of small segments is meant for a small disk.
             reserve_bytes: options.reserve_bytes.min(options.segment_bytes),
             verify_bytes: options.verify_at_start_bytes,
-            fold_version: FOLD_VERSION,
             index_flushed,
             clock: now,
         },
     )?;
     if opened.created {
         tracing::info!("a new log {} was made", opened.live.log_id());
+    }
+    if opened.meta_remade {
+        tracing::warn!("log.meta was missing or damaged and was made anew from a segment");
     }
     if let Some(unclean) = &opened.unclean {
         let cut = match &unclean.torn {

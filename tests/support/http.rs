@@ -4,20 +4,27 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oncelog::http::{HttpOptions, serve};
-use oncelog::store::Store;
+use oncelog::store::{Store, StoreOptions};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// Longer than anything takes that works.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A store for one test.
-pub fn open_store() -> Arc<Store> {
-    Arc::new(Store::default())
+/// A store for one test, in a directory that goes with it.
+fn open_store() -> (Arc<Store>, TempDir) {
+    let directory = TempDir::new().expect("a directory");
+    let store = Store::open(StoreOptions {
+        data_dir: directory.path().join("data"),
+        segment_bytes: 1024 * 1024,
+        ..StoreOptions::default()
+    });
+    (Arc::new(store.expect("a new store")), directory)
 }
 
 /// A running server; it stops when it is dropped.
@@ -38,14 +45,16 @@ impl Server {
         listener.set_nonblocking(true).expect("non-blocking");
         let address = listener.local_addr().expect("its address");
         let (stop, stopped) = oneshot::channel::<()>();
-        let store = open_store();
+        let (store, directory) = open_store();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 let shutdown = async { stopped.await.unwrap_or(()) };
-                serve(vec![listener], store, options, shutdown).await
+                serve(vec![listener], store.clone(), options, shutdown).await
             });
+            store.stop(Instant::now() + PATIENCE);
+            drop(directory);
         });
         let client = Client::builder()
             .timeout(PATIENCE)

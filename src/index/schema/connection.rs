@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::error::IndexError;
@@ -52,7 +51,8 @@ pub(in super::super) fn reading(
     Ok(connection)
 }
 
-/// A connection for a look at the head; it leaves the WAL as it is.
+/// A connection for a look at the head of an index that is not open. Closing it may, as
+/// with any last connection, empty the WAL into the database.
 pub(in super::super) fn glancing(
     files: &Files,
     options: &IndexOptions,
@@ -60,7 +60,6 @@ pub(in super::super) fn glancing(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(files.main(), flags)?;
     prepare(&connection, options)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 

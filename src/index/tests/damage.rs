@@ -33,7 +33,7 @@ fn flip_and_ask(positions: impl Iterator<Item = usize>, history_frames: usize) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("index.sqlite3");
     let (mut noticed, mut harmless) = (0, 0);
-    for position in positions.map(|position| position % intact.len()) {
+    for position in positions.take_while(|position| *position < intact.len()) {
         Index::discard(directory.path()).unwrap();
         let mut bytes = intact.clone();
         bytes[position] ^= 1 << (position % 8);
@@ -51,14 +51,14 @@ fn flip_and_ask(positions: impl Iterator<Item = usize>, history_frames: usize) {
 
 #[test]
 fn no_flipped_bit_gives_a_wrong_answer() {
-    // A prime step, so that all places in a page are met.
-    flip_and_ask((0..100).chain((1..800).map(|step| step * 12_289)), 30);
+    // A step that is prime to the size of a page, so that all places in one are met.
+    flip_and_ask((0..100).chain((100..).step_by(151)), 30);
 }
 
 #[test]
-#[ignore = "takes minutes: every byte, three times over"]
+#[ignore = "takes minutes"]
 fn no_flipped_bit_of_any_byte_gives_a_wrong_answer() {
-    flip_and_ask(0..3 * 140_000, 30);
+    flip_and_ask(0..usize::MAX, 30);
 }
 
 #[test]

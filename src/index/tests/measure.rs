@@ -107,7 +107,7 @@ fn measure() {
     eprintln!(
         "open: {:?}, {} runs",
         begun.elapsed(),
-        index.shared().read().runs.len()
+        index.shared.read().runs.len()
     );
     assert_eq!(index.state().counters.unique, millions * 1_000_000);
     assert_eq!(index.applied(), Seq::new(millions * 1_000_000 + 200_000));

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::super::lookup;
+use super::super::shared::Runs;
 use super::model::{Frame, Model, open};
 
 fn new_events(from: u16, count: u16) -> Frame {
@@ -71,5 +73,35 @@ fn what_an_unfinished_merge_left_is_overwritten_and_never_read() {
     assert!(
         slots < 8 * key_blocks,
         "{slots} slots for {key_blocks} blocks with keys, at most {slots_before} before"
+    );
+}
+
+#[test]
+fn a_reader_that_still_holds_merged_runs_finds_their_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path()).unwrap();
+    let mut model = Model::default();
+    model.take(new_events(0, 20));
+    model.replay_into(&index).unwrap();
+    index.flush_now().unwrap();
+    let held = Runs::clone(&index.shared.read().runs);
+    let keys: Vec<_> = model.judged.iter().map(|one| one.key).collect();
+    for batch in 0..40 {
+        model.take(new_events(1000 + batch * 20, 20));
+        model.replay_into(&index).unwrap();
+        index.flush_now().unwrap();
+    }
+    let connection = Connection::open(directory.path().join("index.sqlite3")).unwrap();
+    let now = Runs::clone(&index.shared.read().runs);
+    assert!(
+        !now.iter().any(|run| held.contains(run)),
+        "the runs that were held have been merged"
+    );
+    let found = lookup::find(&connection, &held, &keys).unwrap();
+    assert!(
+        found
+            .iter()
+            .zip(1..)
+            .all(|(first, seq)| first.is_some_and(|first| first.seq.get() == seq))
     );
 }
