@@ -172,7 +172,7 @@ fn drive(load: &Load, shared: &Shared) -> Result<Vec<u32>> {
         write!(
             request,
             "POST {path} HTTP/1.1\r\nhost: load\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            load.batch * EVENT_BYTES + 1
+            load.batch * EVENT_BYTES + 2
         )?;
         request.push(b'[');
         for number in 0..load.batch as u64 {

@@ -45,28 +45,42 @@ pub struct Inbox<W> {
 struct Queue<W> {
     entries: VecDeque<Handed<W>>,
     events: u64,
+    /// Up to here nothing comes any more that is not among the entries.
+    passed: Seq,
     woken: bool,
 }
 
-impl<W: Waiter> Default for Inbox<W> {
-    fn default() -> Inbox<W> {
+/// Where the next batch is found.
+#[derive(Debug)]
+pub enum Next<W> {
+    /// Here it is.
+    Handed(Handed<W>),
+    /// In the log, if it is durable: it will not come here any more.
+    InLog,
+    /// It comes, or it does not exist yet.
+    Later,
+}
+
+impl<W: Waiter> Inbox<W> {
+    /// An empty inbox; what is durable up to `durable` does not come through it.
+    pub fn new(durable: Seq) -> Inbox<W> {
         Inbox {
             queue: Mutex::new(Queue {
                 entries: VecDeque::new(),
                 events: 0,
+                passed: durable,
                 woken: false,
             }),
             arrived: Condvar::new(),
         }
     }
-}
 
-impl<W: Waiter> Inbox<W> {
     /// Takes durable batches, in order. `open` says whether the line moves: if not, whoever
     /// waits is answered at once.
     pub fn hand(&self, batches: &mut Vec<Handed<W>>, open: bool) {
         let mut queue = self.lock();
         for mut handed in batches.drain(..) {
+            queue.passed = handed.first_seq.plus(u64::from(handed.count)).previous();
             if !open || queue.entries.len() >= ENTRIES_MAX {
                 if let Some(waiter) = handed.waiter.take() {
                     waiter.later(handed.first_seq, handed.count);
@@ -86,27 +100,39 @@ impl<W: Waiter> Inbox<W> {
         self.arrived.notify_one();
     }
 
-    /// The batch that begins with this seq, if it is here. Earlier ones are let go: they were
+    /// Where the batch is that begins with this seq. Earlier ones are let go: they were
     /// applied from the log.
-    pub fn take(&self, next: Seq) -> Option<Handed<W>> {
+    pub fn take(&self, next: Seq) -> Next<W> {
         let mut queue = self.lock();
-        while queue
-            .entries
-            .front()
-            .is_some_and(|handed| handed.first_seq <= next)
-        {
-            let handed = queue.entries.pop_front()?;
+        while let Some(handed) = queue.entries.pop_front() {
+            if handed.first_seq > next {
+                queue.entries.push_front(handed);
+                return Next::InLog;
+            }
             if handed.arrivals.is_some() {
                 queue.events -= u64::from(handed.count);
             }
             if handed.first_seq == next {
-                return Some(handed);
+                return Next::Handed(handed);
             }
             if let Some(waiter) = handed.waiter {
                 waiter.later(handed.first_seq, handed.count);
             }
         }
-        None
+        // What was just synced may not have been handed over yet; read from the log it would
+        // come twice, the second time with somebody who waits.
+        if next <= queue.passed {
+            Next::InLog
+        } else {
+            Next::Later
+        }
+    }
+
+    /// All that is durable now is to be read from the log, but for what is here: the index
+    /// begins anew.
+    pub fn start_over(&self, durable: Seq) {
+        let mut queue = self.lock();
+        queue.passed = queue.passed.max(durable);
     }
 
     /// Waits until something was handed over, or somebody woke it, or the time is over.
@@ -141,5 +167,108 @@ impl<W: Waiter> Inbox<W> {
 
     fn lock(&self) -> MutexGuard<'_, Queue<W>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    #[derive(Debug)]
+    struct Told(Sender<Seq>);
+
+    impl Waiter for Told {
+        fn judged(self, _: Seq, _: Vec<Judged>) {
+            unreachable!("nothing is judged here");
+        }
+
+        fn later(self, first_seq: Seq, _: u32) {
+            // Tests that do not listen drop the receiver.
+            let _ = self.0.send(first_seq);
+        }
+    }
+
+    fn handed(first_seq: u64, count: u32, told: &Sender<Seq>) -> Handed<Told> {
+        Handed {
+            first_seq: Seq::new(first_seq),
+            count,
+            arrivals: Some(Arc::default()),
+            waiter: Some(Told(told.clone())),
+        }
+    }
+
+    fn taken(inbox: &Inbox<Told>, next: u64) -> &'static str {
+        match inbox.take(Seq::new(next)) {
+            Next::Handed(_) => "handed",
+            Next::InLog => "in log",
+            Next::Later => "later",
+        }
+    }
+
+    #[test]
+    fn what_is_synced_but_not_handed_over_yet_is_not_read_from_the_log() {
+        let (told, _hears) = channel();
+        let inbox = Inbox::new(Seq::new(4));
+        assert_eq!(taken(&inbox, 3), "in log", "from before the start");
+        assert_eq!(taken(&inbox, 5), "later");
+        inbox.hand(&mut vec![handed(5, 2, &told)], true);
+        assert_eq!(taken(&inbox, 5), "handed");
+        assert_eq!(taken(&inbox, 7), "later");
+    }
+
+    #[test]
+    fn while_the_line_is_stopped_nobody_waits_and_all_is_found_in_the_log() {
+        let (told, hears) = channel();
+        let inbox = Inbox::new(Seq::ZERO);
+        inbox.hand(&mut vec![handed(1, 2, &told), handed(3, 1, &told)], false);
+        assert_eq!(
+            hears.try_iter().collect::<Vec<_>>(),
+            [Seq::new(1), Seq::new(3)]
+        );
+        assert_eq!(taken(&inbox, 1), "in log");
+        assert_eq!(taken(&inbox, 3), "in log");
+        assert_eq!(taken(&inbox, 4), "later");
+    }
+
+    #[test]
+    fn whoever_waits_is_released_when_the_line_stops() {
+        let (told, hears) = channel();
+        let inbox = Inbox::new(Seq::ZERO);
+        inbox.hand(&mut vec![handed(1, 1, &told), handed(2, 1, &told)], true);
+        inbox.release_all();
+        assert_eq!(hears.try_iter().count(), 2);
+        assert_eq!(taken(&inbox, 1), "in log");
+    }
+
+    #[test]
+    fn an_index_that_begins_anew_reads_the_log_up_to_what_is_here() {
+        let (told, hears) = channel();
+        let inbox = Inbox::new(Seq::ZERO);
+        inbox.hand(&mut vec![handed(6, 1, &told)], true);
+        inbox.start_over(Seq::new(6));
+        assert_eq!(taken(&inbox, 1), "in log");
+        assert_eq!(taken(&inbox, 6), "handed");
+        assert_eq!(hears.try_iter().count(), 0);
+    }
+
+    #[test]
+    fn digests_beyond_the_bound_are_left_to_the_log_and_their_waiter_stays() {
+        let (told, hears) = channel();
+        let inbox = Inbox::new(Seq::ZERO);
+        let many = EVENTS_MAX as u32;
+        inbox.hand(
+            &mut vec![
+                handed(1, many, &told),
+                handed(u64::from(many) + 1, 1, &told),
+            ],
+            true,
+        );
+        assert_eq!(taken(&inbox, 1), "handed");
+        match inbox.take(Seq::new(EVENTS_MAX + 1)) {
+            Next::Handed(handed) => assert!(handed.arrivals.is_none() && handed.waiter.is_some()),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(hears.try_iter().count(), 0, "nobody was sent away");
     }
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use frames::{FrameReader, LogPayloads, LoggedFrame};
 pub use health::{Health, HealthReport};
-pub use inbox::{Handed, Inbox, Waiter};
+pub use inbox::{Handed, Inbox, Next, Waiter};
 
 use crate::event::Seq;
 use crate::index::fold::{FoldInput, Judged};
@@ -198,13 +198,13 @@ impl<W: Waiter> Line<W> {
             let index = self.shared.index();
             let next = index.applied().next();
             self.tell_progress(next);
-            if let Some(handed) = self.inbox.take(next) {
-                self.apply_handed(&index, handed);
-            } else if next <= self.shared.log.durable() {
-                // Whatever stops it is dealt with in there.
-                let _ = self.apply_logged(&index, next);
-            } else {
-                self.inbox.wait(IDLE);
+            match self.inbox.take(next) {
+                Next::Handed(handed) => self.apply_handed(&index, handed),
+                Next::InLog => {
+                    // Whatever stops it is dealt with in there.
+                    let _ = self.apply_logged(&index, next);
+                }
+                Next::Later => self.inbox.wait(IDLE),
             }
         }
     }
@@ -363,6 +363,7 @@ impl<W: Waiter> Line<W> {
                         .write()
                         .unwrap_or_else(PoisonError::into_inner);
                     *slot = Arc::new(index);
+                    self.inbox.start_over(self.shared.log.durable());
                     return Halt::Rebuilt;
                 }
                 Err(error) => {

@@ -123,7 +123,7 @@ fn start(
     rebuilding: bool,
 ) -> Store {
     let log = opened.live.clone();
-    let inbox = Arc::new(Inbox::default());
+    let inbox = Arc::new(Inbox::new(log.durable()));
     let line = Replayer::start(log.clone(), index, place, inbox.clone(), rebuilding);
     let replayer = line.shared().clone();
     let (poisoned, hears_poisoned) = watch::channel(None);
