@@ -188,14 +188,14 @@ impl FoldHash {
         verdict: Verdict,
         last: u64,
     ) -> FoldHash {
-        let mut record = [0u8; 32 + 8 + 16 + 16 + 1 + 8];
-        record[..32].copy_from_slice(&self.0);
-        record[32..40].copy_from_slice(&seq.get().to_le_bytes());
-        record[40..56].copy_from_slice(&key.0);
-        record[56..72].copy_from_slice(&payload.0);
-        record[72] = verdict as u8;
-        record[73..].copy_from_slice(&last.to_le_bytes());
-        FoldHash(*blake3::hash(&record).as_bytes())
+        // The hash so far is the key, so that one block of BLAKE3 takes it all.
+        let mut record = [0u8; 8 + 16 + 16 + 1 + 8];
+        record[..8].copy_from_slice(&seq.get().to_le_bytes());
+        record[8..24].copy_from_slice(&key.0);
+        record[24..40].copy_from_slice(&payload.0);
+        record[40] = verdict as u8;
+        record[41..].copy_from_slice(&last.to_le_bytes());
+        FoldHash(*blake3::keyed_hash(&self.0, &record).as_bytes())
     }
 }
 
@@ -255,8 +255,9 @@ impl FoldState {
         Seq::new(self.counters.received())
     }
 
-    /// Takes one judged event: h′ = BLAKE3(h ‖ seq ‖ key ‖ payload ‖ verdict ‖ original
-    /// seq), numbers as u64 little-endian, the verdict as one byte.
+    /// Takes one judged event: h′ = BLAKE3 keyed with h over seq ‖ key ‖ payload ‖ verdict ‖
+    /// original seq, numbers as u64 little-endian, the verdict as one byte. The first h is
+    /// zeros.
     pub fn take(&mut self, judged: Judged, key: KeyDigest, payload: PayloadDigest) {
         debug_assert_eq!(
             judged.seq,
@@ -293,5 +294,89 @@ impl FoldState {
             count,
         );
         self.counters.lost = self.counters.lost.saturating_add(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(seq: u64, verdict: Verdict, original: u64) -> Judged {
+        Judged {
+            seq: Seq::new(seq),
+            verdict,
+            original_seq: Seq::new(original),
+        }
+    }
+
+    fn state(verdicts: &[Judged]) -> FoldState {
+        let mut state = FoldState::default();
+        for one in verdicts {
+            let byte = one.original_seq.get() as u8;
+            state.take(*one, KeyDigest([byte; 16]), PayloadDigest([byte; 16]));
+        }
+        state
+    }
+
+    #[test]
+    fn the_hash_tells_apart_verdicts_and_originals_and_is_frozen() {
+        let stored = judged(1, Verdict::Stored, 1);
+        let other = judged(2, Verdict::Stored, 2);
+        let again = |verdict, original| state(&[stored, other, judged(3, verdict, original)]).hash;
+        let duplicate = again(Verdict::Duplicate, 1);
+        assert_ne!(duplicate, again(Verdict::Conflict, 1));
+        assert_ne!(duplicate, again(Verdict::Duplicate, 2));
+        assert_eq!(duplicate, again(Verdict::Duplicate, 1));
+        assert_eq!(duplicate.to_string(), "e2834512d6bf2282b109cf2f35609b70daa00b120c7deb8538f1047d241052fa");
+    }
+
+    #[test]
+    fn a_conflict_counts_among_the_duplicates_too_and_all_is_conserved() {
+        let mut state = state(&[
+            judged(1, Verdict::Stored, 1),
+            judged(2, Verdict::Duplicate, 1),
+            judged(3, Verdict::Conflict, 1),
+        ]);
+        state.take_hole(7);
+        assert_eq!(
+            state.counters,
+            Counters {
+                unique: 1,
+                duplicates: 2,
+                conflicts: 1,
+                lost: 7
+            }
+        );
+        assert_eq!(state.counters.received(), 10);
+        assert_eq!(state.applied(), Seq::new(10));
+    }
+
+    struct Unreadable;
+
+    impl Payloads for Unreadable {
+        fn payload(&self, seq: Seq) -> Result<LoggedPayload, PayloadUnreadable> {
+            Err(PayloadUnreadable {
+                seq,
+                source: "a bad sector".into(),
+            })
+        }
+    }
+
+    #[test]
+    fn a_first_payload_that_cannot_be_read_is_an_error_and_no_verdict() {
+        let first = First {
+            seq: Seq::FIRST,
+            payload: PayloadDigest([1; 16]),
+        };
+        let mut arrival = Arrival {
+            key: KeyDigest([0; 16]),
+            payload: PayloadDigest([2; 16]),
+            topic: 0,
+            canonical: None,
+        };
+        assert!(judge_known(Seq::new(2), &arrival, first, &Unreadable).is_err());
+        arrival.payload = first.payload;
+        let judged = judge_known(Seq::new(2), &arrival, first, &Unreadable);
+        assert_eq!(judged.ok(), Some(Verdict::Duplicate), "digests are enough");
     }
 }
