@@ -161,7 +161,7 @@ impl ServeOptions {
         let count = |option, given| bounded(option, given, 1, u64::MAX);
         Ok(StoreOptions {
             data_dir: self.data_dir.data_dir.clone(),
-            segment_bytes: bounded("--segment-size", self.segment_size, 1 << 20, 16 << 30)?,
+            segment_bytes: bounded("--segment-size", self.segment_size, 64 << 10, 16 << 30)?,
             min_free_bytes: self.min_free,
             reserve_bytes: self.reserve,
             backlog_bytes: count("--backlog-size", self.backlog_size)?,

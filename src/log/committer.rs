@@ -18,7 +18,7 @@ use super::writer::{NotPlaced, Placed, PreparedBatch, Writer};
 /// A group is closed at this size, so that its first batch need not wait for all of a flood.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// When nothing followed for so long, a mark proves the last group.
-const IDLE: Duration = Duration::from_millis(100);
+const IDLE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 100 });
 
 /// Why a batch was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +113,7 @@ impl<T: Send + 'static> Committer<T> {
             receiver,
             status: status.clone(),
             group: Vec::new(),
+            stopping: false,
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())
@@ -170,6 +171,8 @@ struct Worker<S: CommitSink> {
     status: Arc<Status>,
     /// Placed in the open group, and not yet durable.
     group: Vec<(Placed, u32, S::Ticket)>,
+    /// The last message was taken: nothing more may be waited for.
+    stopping: bool,
 }
 
 /// The log is poisoned; the thread goes on only to say so.
@@ -178,7 +181,9 @@ struct Poisoned;
 impl<S: CommitSink> Worker<S> {
     fn run(mut self) {
         if self.serve().is_err() {
-            while let Ok(Message::Batch(_, ticket)) = self.receiver.recv() {
+            while !self.stopping
+                && let Ok(Message::Batch(_, ticket)) = self.receiver.recv()
+            {
                 self.sink.refused(ticket, Refused::NotWritten);
             }
         }
@@ -199,22 +204,19 @@ impl<S: CommitSink> Worker<S> {
             } else {
                 self.receiver.recv().map_err(|_| ())
             };
-            let mut stop = match first {
-                Ok(Message::Batch(batch, ticket)) => {
-                    self.place(batch, ticket)?;
-                    false
-                }
-                Ok(Message::Stop) | Err(()) => true,
-            };
-            while self.writer.group_bytes() < GROUP_BYTES_MAX && !stop {
+            match first {
+                Ok(Message::Batch(batch, ticket)) => self.place(batch, ticket)?,
+                Ok(Message::Stop) | Err(()) => self.stopping = true,
+            }
+            while self.writer.group_bytes() < GROUP_BYTES_MAX && !self.stopping {
                 match self.receiver.try_recv() {
                     Ok(Message::Batch(batch, ticket)) => self.place(batch, ticket)?,
-                    Ok(Message::Stop) => stop = true,
+                    Ok(Message::Stop) => self.stopping = true,
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
                 }
             }
             self.commit()?;
-            if stop {
+            if self.stopping {
                 let shut = self.writer.shut_down();
                 return self.or_poison(shut);
             }
@@ -224,7 +226,10 @@ impl<S: CommitSink> Worker<S> {
     fn place(&mut self, batch: PreparedBatch, ticket: S::Ticket) -> Result<(), Poisoned> {
         let mut placed = self.writer.place(&batch);
         if matches!(placed, Err(NotPlaced::GroupFirst)) {
-            self.commit()?;
+            if let Err(poisoned) = self.commit() {
+                self.sink.refused(ticket, Refused::NotWritten);
+                return Err(poisoned);
+            }
             placed = self.writer.place(&batch);
         }
         match placed {
@@ -241,8 +246,9 @@ impl<S: CommitSink> Worker<S> {
                 Ok(())
             }
             Err(NotPlaced::Failed(error)) => {
+                let poisoned = self.or_poison(Err(error));
                 self.sink.refused(ticket, Refused::NotWritten);
-                self.or_poison(Err(error))
+                poisoned
             }
             Err(NotPlaced::GroupFirst) => unreachable!("the group was committed"),
         }

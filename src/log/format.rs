@@ -22,7 +22,7 @@
 //! |---|---|
 //! | `log.meta` | the log's identity, below |
 //! | `N.seg`, N of 20 decimal digits | the segment whose first event has, or will have, seq N |
-//! | `torn-N-OFFSET.bin` | bytes that recovery cut from segment N at OFFSET; never read again |
+//! | `torn-N-OFFSET.bin` | bytes that recovery cut from segment N at OFFSET; others from there: `torn-N-OFFSET-2.bin` … Never read again |
 //! | `reserve` | zeros: room that recovery may use on a full disk |
 //! | `.tmp-*` | not yet what it will be; removed at start |
 //!

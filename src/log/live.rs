@@ -262,6 +262,16 @@ impl LiveLog {
         Ok(events.get(place).map(|event| visit(&frame, event)))
     }
 
+    /// What proves that the frames of this segment that are said to be durable are it.
+    fn evidence(&self, segment: SegmentId) -> Evidence {
+        let last = read(&self.segments).last().map(|last| last.id);
+        if last.is_some_and(|last| last > segment) {
+            Evidence::FurtherSegment
+        } else {
+            Evidence::Synced
+        }
+    }
+
     fn segment_of(&self, seq: Seq) -> Option<Arc<LiveSegment>> {
         let segments = read(&self.segments);
         let after = segments.partition_point(|segment| segment.id.0 <= seq);
@@ -373,7 +383,7 @@ impl FrameCursor {
                 Ok(Step::Limit) => Fault::Frame(FrameFault::Nothing),
                 Err(error) => return Err(walk.place(error, &segment.path)),
             };
-            let error = walk.corruption(fault, Evidence::Synced);
+            let error = walk.corruption(fault, self.log.evidence(segment.id));
             // A later attempt opens the file again: a disk may come back.
             self.place = None;
             return Err(error);
@@ -411,7 +421,7 @@ impl FrameCursor {
     /// Damage: its CRC is right and its payload is not what it should be.
     pub fn events(&self, frame: &Frame) -> Result<Vec<Event<'_>>, LogError> {
         decode_events(self.payload(), frame.header.count)
-            .map_err(|error| frame.undecodable(error, Evidence::Synced))
+            .map_err(|error| frame.undecodable(error, self.log.evidence(frame.segment)))
     }
 }
 

@@ -3,8 +3,8 @@
 //! From the bytes up: [`format`] is the specification; `header`, [`frame`] and [`codec`]
 //! are pure functions between bytes and meaning; [`storage`] is the seam below, where
 //! faults are made; [`segment`] and [`reader`] read; `tail` decides how a log ends;
-//! `recovery` mends; `offline` is for those who only look; `room`, `writer` and `committer` write; [`live`] is what readers in
-//! the same process see.
+//! `recovery` mends and `torn` keeps what it cuts; `offline` is for those who only look;
+//! `room`, `writer` and `committer` write; [`live`] is what readers in the same process see.
 
 pub mod codec;
 mod committer;
@@ -27,6 +27,9 @@ pub mod room;
 pub mod segment;
 pub mod storage;
 pub mod tail;
+#[cfg(test)]
+mod tests;
+mod torn;
 mod writer;
 
 use std::path::Path;
@@ -115,6 +118,14 @@ pub fn open(
     ));
     for sealed in &recovered.sealed {
         live.add_sealed(&sealed.segment, sealed.bytes);
+    }
+    if let Some(open) = &recovered.open {
+        live.add_active(
+            &open.segment,
+            open.table.clone(),
+            open.position,
+            open.room_end,
+        );
     }
     Ok(OpenedLog {
         live,

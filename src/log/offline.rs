@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{LogError, SealFault};
-use super::format::LogId;
+use super::error::{Corruption, LogError, SealFault};
+use super::format::{HEADER_BYTES, LogId};
+use super::header::FrameTable;
 use super::inventory::Inventory;
 use super::live::{Access, LiveLog};
+use super::reader::{FrameWalk, Step};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::Storage;
 use super::tail::{Ending, Tail, examine};
@@ -47,6 +49,54 @@ impl OfflineLog {
                 other => return other,
             }
         }
+    }
+
+    /// The log up to where damage was found: whatever stands before it can be read.
+    ///
+    /// # Errors
+    /// As [`OfflineLog::open`], but for that damage.
+    pub fn before(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        damage: &Corruption,
+    ) -> Result<OfflineLog, LogError> {
+        let mut inventory = Inventory::read(storage.as_ref(), dir)?;
+        let Some(log_id) = inventory.log_id(storage.as_ref())? else {
+            return Err(LogError::Missing(dir.to_owned()));
+        };
+        inventory.segments.retain(|id| *id <= damage.segment);
+        let due = damage.seq;
+        let live = LiveLog::new(storage.clone(), dir, log_id, due.previous(), Access::Pread);
+        let mut segments = Vec::new();
+        for id in inventory.segments {
+            if id < damage.segment {
+                let segment = open(storage.as_ref(), dir, id, log_id)?;
+                live.add_sealed(&segment, segment.len_bytes()?);
+            } else if damage.offset >= HEADER_BYTES as u64 {
+                let segment = open(storage.as_ref(), dir, id, log_id)?;
+                let end = damage.offset;
+                live.add_active(&segment, table_before(&segment, end), end, end);
+            } else {
+                // Its header is what is damaged.
+                break;
+            }
+            segments.push(id);
+        }
+        let ends_in_last = segments.last() == Some(&damage.segment);
+        Ok(OfflineLog {
+            live: Arc::new(live),
+            segments,
+            tail: ends_in_last.then(|| Tail {
+                ending: Ending::Open,
+                end: damage.offset,
+                due,
+                // What proves that the damaged bytes were durable proves those before them.
+                proven: due.previous(),
+                unproven_from: damage.offset,
+                table: FrameTable::default(),
+                torn_end: None,
+            }),
+        })
     }
 
     /// The last seq at that moment.
@@ -110,6 +160,19 @@ fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
         segments: inventory.segments,
         tail: Some(tail),
     })
+}
+
+/// Where the frames before this offset are. What cannot be read here is met when it is read.
+fn table_before(segment: &SegmentFile, end: u64) -> FrameTable {
+    let mut table = FrameTable::default();
+    let mut walk = FrameWalk::of_file(segment);
+    walk.set_limit(end);
+    while let Ok(Step::Frame(frame)) = walk.step() {
+        if frame.header.count > 0 {
+            table.note(frame.header.first_seq, frame.offset);
+        }
+    }
+    table
 }
 
 fn open(

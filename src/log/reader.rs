@@ -13,8 +13,10 @@ use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Mapping, StorageFile};
 use crate::event::Seq;
 
-/// How much is read at a time.
+/// How much is read at a time, once it is clear that much is read.
 const WINDOW_BYTES: usize = 256 * 1024;
+/// How much is read at first: most walks end after a frame or two, at the one looked for.
+const FIRST_WINDOW_BYTES: usize = 16 * 1024;
 
 /// Where a segment's bytes come from.
 #[derive(Clone, Debug)]
@@ -301,6 +303,8 @@ fn understood(header: &FrameHeader) -> Result<(), String> {
 struct Window {
     start: u64,
     bytes: Vec<u8>,
+    /// How much the last read took in at least; each one takes twice as much.
+    read_bytes: usize,
 }
 
 impl Window {
@@ -353,7 +357,8 @@ impl Window {
     ) -> io::Result<()> {
         // What lies behind the limit may still change, so it is never kept.
         let ahead = usize::try_from(limit - offset).unwrap_or(usize::MAX);
-        let wanted = len.max(WINDOW_BYTES).min(ahead);
+        self.read_bytes = (self.read_bytes * 2).clamp(FIRST_WINDOW_BYTES, WINDOW_BYTES);
+        let wanted = len.max(self.read_bytes).min(ahead);
         // A frame's length is a claim until its CRC was checked: never more memory than file.
         let there = usize::try_from(file.len()?.saturating_sub(offset)).unwrap_or(usize::MAX);
         self.start = offset;

@@ -12,15 +12,14 @@ use super::error::{Evidence, Fault, LogError, SealFault};
 use super::format::*;
 use super::frame::{FrameHeader, PreparedPayload, encode_frame};
 use super::header::{FrameTable, Meta};
-use super::inventory::{Inventory, META_NAME, RESERVE_NAME, TORN_PREFIX};
+use super::inventory::{Inventory, META_NAME, RESERVE_NAME};
 use super::reader::{FrameWalk, Step};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Storage, StorageFile, is_disk_full};
 use super::tail::{Ending, Tail, examine};
+use super::torn::TornFiles;
 use crate::event::Seq;
 
-/// How many files of torn bytes are kept; the oldest go first.
-const TORN_FILES_MAX: usize = 8;
 const COPY_BYTES: usize = 1024 * 1024;
 
 /// What recovery needs to know.
@@ -116,7 +115,7 @@ pub fn recover(
         dir,
         now: options.now,
         reserve: inventory.reserve,
-        torn: inventory.torn,
+        torn: TornFiles::new(dir, inventory.torn),
     };
     if inventory.meta.is_none() {
         recovery.with_reserve(|r| r.write_meta(log_id))?;
@@ -247,7 +246,7 @@ struct Recovery<'s> {
     dir: &'s Path,
     now: i64,
     reserve: bool,
-    torn: Vec<String>,
+    torn: TornFiles,
 }
 
 impl Recovery<'_> {
@@ -260,6 +259,10 @@ impl Recovery<'_> {
     ) -> Result<(), LogError> {
         let segment = SegmentFile::open_rw(self.storage, self.dir, id)?;
         let len = segment.len_bytes()?;
+        // A seal or a shutdown mark proves what stands before it, but not itself: whoever
+        // wrote it may have been killed before its sync, or the sync may have failed.
+        let rewritten_bytes =
+            self.with_reserve(|r| r.write_again(&segment, tail.unproven_from, tail.end))?;
         match tail.ending {
             Ending::CleanStop => {
                 recovered.open = Some(OpenSegment {
@@ -276,11 +279,12 @@ impl Recovery<'_> {
                 }
             }
             Ending::Open => {
-                let rewritten_bytes = self.write_again(&segment, tail.unproven_from, tail.end)?;
                 let torn = match tail.torn_end {
                     Some(torn_end) => Some((
                         torn_end - tail.end,
-                        self.with_reserve(|r| r.save_torn(&segment, tail.end, torn_end))?,
+                        self.with_reserve(|r| {
+                            r.torn.save(r.storage, &segment, tail.end, torn_end)
+                        })?,
                     )),
                     None => None,
                 };
@@ -307,6 +311,9 @@ impl Recovery<'_> {
 
     /// Writes bytes onto themselves, so that the pages are dirty and the sync is real.
     fn write_again(&self, segment: &SegmentFile, from: u64, to: u64) -> Result<u64, LogError> {
+        if from == to {
+            return Ok(0);
+        }
         let mut offset = from;
         while offset < to {
             let mut bytes = vec![0; (to - offset).min(COPY_BYTES as u64) as usize];
@@ -347,37 +354,6 @@ impl Recovery<'_> {
             .write_at(&bytes, tail.end)
             .map_err(LogError::io("write", &segment.path))?;
         sync(&segment.file, &segment.path)
-    }
-
-    fn save_torn(
-        &mut self,
-        segment: &SegmentFile,
-        from: u64,
-        to: u64,
-    ) -> Result<PathBuf, LogError> {
-        let name = format!("{TORN_PREFIX}{:020}-{from:012}.bin", segment.id.0.get());
-        let path = self.dir.join(&name);
-        let write = |file: &dyn StorageFile| {
-            let mut offset = from;
-            while offset < to {
-                let mut bytes = vec![0; (to - offset).min(COPY_BYTES as u64) as usize];
-                let count = segment.file.read_at(&mut bytes, offset)?;
-                file.write_at(&bytes[..count], offset - from)?;
-                offset += count as u64;
-            }
-            Ok(())
-        };
-        put_file(self.storage, self.dir, &path, write)?;
-        if !self.torn.contains(&name) {
-            self.torn.push(name);
-        }
-        while self.torn.len() > TORN_FILES_MAX {
-            let oldest = self.dir.join(self.torn.remove(0));
-            self.storage
-                .remove(&oldest)
-                .map_err(LogError::io("remove", &oldest))?;
-        }
-        Ok(path)
     }
 
     fn write_meta(&mut self, log_id: LogId) -> Result<(), LogError> {

@@ -18,7 +18,7 @@ use super::recovery::put_file;
 use super::storage::{Storage, StorageFile, is_disk_full};
 
 /// How often a full disk is tried again.
-const RETRY_EVERY: Duration = Duration::from_secs(1);
+const RETRY_EVERY: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 1000 });
 /// The first segment of a run; each further one is twice as large, up to the size asked for.
 const FIRST_ROOM_BYTES: u64 = 4 * 1024 * 1024;
 /// The least that is tried on a disk that is almost full.

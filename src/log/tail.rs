@@ -75,7 +75,7 @@ pub fn examine(segment: &SegmentFile, index_flushed: Option<Seq>) -> Result<Tail
                 if frame.frame_type == Some(FrameType::Seal) {
                     let fits = FrameTable::decode_seal(walk.payload(), &segment.header).as_ref()
                         == Some(&tail.table);
-                    return finish_sealed(segment, walk, tail, fits);
+                    return finish_sealed(segment, walk, tail, fits, index_flushed);
                 }
             }
             Ok(Step::Fault(fault)) => break fault,
@@ -133,6 +133,7 @@ fn finish_sealed(
     mut walk: FrameWalk,
     tail: Tail,
     fits: bool,
+    index_flushed: Option<Seq>,
 ) -> Result<Tail, LogError> {
     let bytes_end = walk
         .end_of_bytes(tail.end)
@@ -141,6 +142,11 @@ fn finish_sealed(
         SealFault::Misfit
     } else if bytes_end > tail.end {
         SealFault::Trailing
+    } else if let Some(index_flushed) = index_flushed.filter(|flushed| *flushed >= tail.due) {
+        return Err(LogError::BehindIndex {
+            log_end: tail.due.previous(),
+            index_flushed,
+        });
     } else {
         return Ok(tail);
     };

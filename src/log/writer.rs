@@ -92,15 +92,11 @@ impl Writer {
         next_seq: Seq,
         clock: Clock,
     ) -> Writer {
-        let active = open.map(|open| {
-            let noted = open.table.len();
-            live.add_active(&open.segment, open.table, open.position, open.room_end);
-            Active {
-                segment: open.segment,
-                synced: open.position,
-                room_end: open.room_end,
-                noted,
-            }
+        let active = open.map(|open| Active {
+            segment: open.segment,
+            synced: open.position,
+            room_end: open.room_end,
+            noted: open.table.len(),
         });
         Writer {
             storage,

@@ -202,7 +202,10 @@ fn payload_text(payload: &[u8]) -> String {
     if text.len() <= PAYLOAD_SHOWN_BYTES {
         return printable(&text);
     }
-    let end = text.floor_char_boundary(PAYLOAD_SHOWN_BYTES);
+    let mut end = PAYLOAD_SHOWN_BYTES;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     format!("{}… ({} bytes)", printable(&text[..end]), payload.len())
 }
 

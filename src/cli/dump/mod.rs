@@ -7,7 +7,7 @@ mod events;
 mod frames;
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -110,11 +110,29 @@ fn is_damage(error: &DumpError) -> bool {
 
 fn dump(options: &DumpOptions, out: &mut impl Write) -> Result<(), DumpError> {
     let dir = options.data_dir.data_dir.join("log");
-    let log = OfflineLog::open(Arc::new(FileSystem), &dir)?;
+    let storage = Arc::new(FileSystem);
+    match OfflineLog::open(storage.clone(), &dir) {
+        Ok(log) => dump_log(options, &log, &dir, out),
+        Err(LogError::Corrupt(damage)) => {
+            // What stands before the damage is shown, and then that there is some.
+            let log = OfflineLog::before(storage, &dir, &damage)?;
+            dump_log(options, &log, &dir, out)?;
+            Err(LogError::Corrupt(damage).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn dump_log(
+    options: &DumpOptions,
+    log: &OfflineLog,
+    dir: &Path,
+    out: &mut impl Write,
+) -> Result<(), DumpError> {
     if options.frames {
-        frames::dump(options, &log, &dir, out)?;
+        frames::dump(options, log, dir, out)?;
     } else {
-        events::dump(options, &log, out)?;
+        events::dump(options, log, out)?;
     }
     if let (Some(tail), Some(last)) = (&log.tail, log.segments.last())
         && let Some(torn_end) = tail.torn_end

@@ -1,0 +1,381 @@
+//! The checker is itself able to fail: each kind of damage to an honest history is caught.
+
+use super::*;
+use crate::history::Sent;
+
+/// A history: three publishers, four batches of three events each by turns, of which every
+/// second is answered, the others are unknown and were repeated.
+struct History {
+    log: Vec<Logged>,
+    attempts: Vec<Attempt>,
+    figures: Figures,
+}
+
+const BATCH: usize = 3;
+
+fn honest() -> History {
+    let mut history = History {
+        log: Vec::new(),
+        attempts: Vec::new(),
+        figures: Figures {
+            received: 0,
+            unique: 0,
+            duplicates: 0,
+            conflicts: 0,
+            lost: 0,
+            pending: 0,
+        },
+    };
+    for batch in 0..4 {
+        for publisher in 0..3 {
+            let events: Vec<Sent> = (0..BATCH)
+                .map(|place| sent(publisher, batch, place))
+                .collect();
+            if batch % 2 == 1 {
+                history.send(publisher, batch, 0, &events, Fate::KeptAndUnknown);
+                history.send(publisher, batch, 1, &events, Fate::Gone);
+                history.send(publisher, batch, 2, &events, Fate::Durable);
+            } else {
+                history.send(publisher, batch, 0, &events, Fate::Judged);
+            }
+        }
+    }
+    history.judge();
+    history
+}
+
+/// The last event of each batch repeats the first id of the publisher: with another payload
+/// in batch 3, the same otherwise.
+fn sent(publisher: u32, batch: u32, place: usize) -> Sent {
+    let is_repeated = place == BATCH - 1;
+    let id = if is_repeated {
+        0
+    } else {
+        batch * 10 + place as u32
+    };
+    let is_other = is_repeated && batch == 3;
+    Sent {
+        topic: "t".to_owned(),
+        event_id: format!("{publisher}-{id}"),
+        payload: format!(r#"{{"id":{id},"other":{is_other}}}"#),
+    }
+}
+
+#[derive(Copy, Clone)]
+enum Fate {
+    Judged,
+    Durable,
+    KeptAndUnknown,
+    Gone,
+}
+
+impl History {
+    fn send(&mut self, publisher: u32, batch: u32, attempt: u32, events: &[Sent], fate: Fate) {
+        let mark = Mark {
+            publisher,
+            batch,
+            attempt,
+        };
+        let first_seq = self.log.len() as u64 + 1;
+        if !matches!(fate, Fate::Gone) {
+            self.log.extend(events.iter().map(|sent| Logged {
+                sent: sent.clone(),
+                source: mark.to_string(),
+                told: Told {
+                    seq: 0,
+                    verdict: String::new(),
+                    original_seq: None,
+                },
+            }));
+        }
+        let outcome = match fate {
+            Fate::Judged => Outcome::Judged(Vec::new()),
+            Fate::Durable => Outcome::Durable { first_seq },
+            Fate::KeptAndUnknown | Fate::Gone => Outcome::Unknown,
+        };
+        self.attempts.push(Attempt {
+            mark,
+            events: events.into(),
+            outcome,
+        });
+    }
+
+    /// Makes seqs, verdicts, receipts and figures agree with the events as they stand now: a
+    /// store that damages its log and is consistent in it.
+    fn judge(&mut self) {
+        let mut first: HashMap<String, (u64, String)> = HashMap::new();
+        let figures = &mut self.figures;
+        (figures.unique, figures.duplicates, figures.conflicts) = (0, 0, 0);
+        for (seq, logged) in (1..).zip(&mut self.log) {
+            let (original, payload) = first
+                .entry(logged.sent.event_id.clone())
+                .or_insert_with(|| (seq, logged.sent.payload.clone()));
+            let verdict = if *original == seq {
+                figures.unique += 1;
+                "stored"
+            } else if *payload == logged.sent.payload {
+                figures.duplicates += 1;
+                "duplicate"
+            } else {
+                figures.duplicates += 1;
+                figures.conflicts += 1;
+                "conflict"
+            };
+            logged.told = Told {
+                seq,
+                verdict: verdict.to_owned(),
+                original_seq: Some(*original),
+            };
+        }
+        figures.received = self.log.len() as u64;
+        for attempt in &mut self.attempts {
+            let source = attempt.mark.to_string();
+            let kept = self.log.iter().filter(|logged| logged.source == source);
+            let kept: Vec<Told> = kept.map(|logged| logged.told.clone()).collect();
+            match (&mut attempt.outcome, kept.first()) {
+                (Outcome::Judged(told), Some(_)) => *told = kept,
+                (Outcome::Durable { first_seq }, Some(first)) => *first_seq = first.seq,
+                _ => {}
+            }
+        }
+    }
+
+    fn range(&self, publisher: u32, batch: u32, attempt: u32) -> std::ops::Range<usize> {
+        let mark = Mark {
+            publisher,
+            batch,
+            attempt,
+        };
+        let source = mark.to_string();
+        let start = self.log.iter().position(|logged| logged.source == source);
+        let start = start.expect("kept");
+        start..start + BATCH
+    }
+
+    fn check(&self) -> Vec<Violation> {
+        check(&self.log, &self.attempts, self.figures)
+    }
+}
+
+/// That the damage is found, and found as what it is.
+fn assert_caught(history: &History, is_expected: impl Fn(&Violation) -> bool) {
+    let violations = history.check();
+    assert!(violations.iter().any(is_expected), "{violations:?}");
+}
+
+#[test]
+fn an_honest_history_passes() {
+    let history = honest();
+    assert_eq!(history.check(), []);
+    assert_eq!(check_settled(&history.attempts), []);
+    let verdicts: HashSet<&str> = history
+        .log
+        .iter()
+        .map(|logged| logged.told.verdict.as_str())
+        .collect();
+    assert_eq!(verdicts.len(), 3, "all three verdicts are in it");
+}
+
+#[test]
+fn an_acknowledged_batch_that_is_gone_is_caught() {
+    for (batch, attempt) in [(0, 0), (3, 2)] {
+        let mut history = honest();
+        let range = history.range(1, batch, attempt);
+        history.log.drain(range);
+        history.judge();
+        assert_caught(&history, |violation| {
+            matches!(violation, Violation::LostAck { mark }
+                if (mark.publisher, mark.batch) == (1, batch))
+        });
+    }
+}
+
+#[test]
+fn an_acknowledged_end_of_the_log_that_is_gone_is_caught() {
+    let mut history = honest();
+    history.log.truncate(history.log.len() - BATCH);
+    history.judge();
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::LostAck { .. })
+    });
+}
+
+#[test]
+fn a_batch_that_is_kept_twice_is_caught() {
+    let mut history = honest();
+    let again = history.log[history.range(0, 1, 0)].to_vec();
+    history.log.extend(again);
+    history.judge();
+    assert_caught(
+        &history,
+        |violation| matches!(violation, Violation::Doubled { mark } if mark.batch == 1),
+    );
+}
+
+#[test]
+fn an_event_that_is_kept_twice_is_caught() {
+    let mut history = honest();
+    let at = history.range(0, 2, 0).end;
+    history.log.insert(at, history.log[at - 1].clone());
+    history.judge();
+    assert_ne!(history.check(), []);
+
+    // Its id stored twice, as if the first had been forgotten.
+    let mut history = honest();
+    let at = history.range(0, 2, 0).end - 1;
+    history.log[at].told.verdict = "stored".to_owned();
+    history.log[at].told.original_seq = Some(history.log[at].told.seq);
+    assert_caught(
+        &history,
+        |violation| matches!(violation, Violation::WrongVerdict { found, .. } if found.verdict == "stored"),
+    );
+}
+
+#[test]
+fn batches_of_a_publisher_in_another_order_are_caught() {
+    let mut history = honest();
+    let (first, then) = (history.range(2, 0, 0), history.range(2, 2, 0));
+    for (a, b) in first.zip(then) {
+        history.log.swap(a, b);
+    }
+    history.judge();
+    assert_caught(
+        &history,
+        |violation| matches!(violation, Violation::OutOfOrder { then, .. } if then.publisher == 2),
+    );
+}
+
+#[test]
+fn events_of_a_batch_in_another_order_are_caught() {
+    let mut history = honest();
+    let range = history.range(2, 2, 0);
+    history.log.swap(range.start, range.start + 1);
+    history.judge();
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::NotSent { .. })
+    });
+}
+
+#[test]
+fn half_a_batch_is_caught_even_if_nobody_was_told_of_it() {
+    for is_first_half in [true, false] {
+        let mut history = honest();
+        let range = history.range(1, 1, 0);
+        let half = if is_first_half {
+            range.start + 1..range.end
+        } else {
+            range.start..range.end - 1
+        };
+        history.log.drain(half);
+        history.judge();
+        assert_caught(&history, |violation| {
+            matches!(violation, Violation::HalfBatch { mark, .. }
+                if (mark.publisher, mark.batch) == (1, 1))
+        });
+    }
+}
+
+#[test]
+fn a_batch_that_another_one_interrupts_is_caught() {
+    let mut history = honest();
+    let range = history.range(1, 2, 0);
+    history.log.swap(range.end - 1, range.end);
+    history.judge();
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::HalfBatch { .. })
+    });
+}
+
+#[test]
+fn bytes_that_nobody_sent_are_caught() {
+    let mut history = honest();
+    let payload = &mut history.log[4].sent.payload;
+    *payload = payload.replace("false", "true");
+    history.judge();
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::NotSent { seq: 5 })
+    });
+
+    let mut history = honest();
+    history.log[4].source = "p9/b9/a9".to_owned();
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::NotSent { seq: 5 })
+    });
+}
+
+#[test]
+fn seqs_with_a_hole_are_caught() {
+    let mut history = honest();
+    for logged in &mut history.log[7..] {
+        logged.told.seq += 1;
+    }
+    assert_caught(&history, |violation| {
+        *violation == Violation::Hole { due: 8, found: 9 }
+    });
+}
+
+#[test]
+fn a_receipt_that_does_not_hold_is_caught() {
+    let mut history = honest();
+    let Outcome::Judged(told) = &mut history.attempts[1].outcome else {
+        panic!("the second attempt was judged")
+    };
+    told[1].verdict = "duplicate".to_owned();
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::NotAsTold { .. })
+    });
+
+    let mut history = honest();
+    for attempt in &mut history.attempts {
+        if let Outcome::Durable { first_seq } = &mut attempt.outcome {
+            *first_seq += 1;
+        }
+    }
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::NotAsTold { .. })
+    });
+}
+
+#[test]
+fn a_verdict_or_a_counter_that_is_wrong_is_caught() {
+    let conflict = |logged: &&mut Logged| logged.told.verdict == "conflict";
+    let mut history = honest();
+    let found = history.log.iter_mut().find(conflict).expect("a conflict");
+    found.told.verdict = "duplicate".to_owned();
+    assert_caught(
+        &history,
+        |violation| matches!(violation, Violation::WrongVerdict { expected, .. } if expected.verdict == "conflict"),
+    );
+
+    let mut history = honest();
+    let found = history.log.iter_mut().find(conflict).expect("a conflict");
+    found.told.original_seq = found.told.original_seq.map(|seq| seq + 1);
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::WrongVerdict { .. })
+    });
+
+    for spoil in [
+        |figures: &mut Figures| figures.received -= 1,
+        |figures: &mut Figures| figures.unique += 1,
+        |figures: &mut Figures| figures.duplicates -= 1,
+        |figures: &mut Figures| figures.conflicts += 1,
+        |figures: &mut Figures| figures.lost += 1,
+        |figures: &mut Figures| figures.pending += 1,
+    ] {
+        let mut history = honest();
+        spoil(&mut history.figures);
+        assert_caught(&history, |violation| {
+            matches!(violation, Violation::WrongFigures { .. })
+        });
+    }
+}
+
+#[test]
+fn a_batch_that_is_never_acknowledged_is_caught() {
+    let mut history = honest();
+    history
+        .attempts
+        .retain(|attempt| attempt.mark.publisher != 0 || attempt.mark.attempt != 2);
+    let violations = check_settled(&history.attempts);
+    assert_eq!(violations.len(), 2, "{violations:?}");
+}

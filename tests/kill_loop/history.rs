@@ -1,0 +1,100 @@
+//! What publishers did and what they were told, and what the log says came in.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Which request of which publisher. It travels in the `source` of the events, which has no
+/// part in any verdict, so that every attempt can be told from its repetition.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Mark {
+    pub(crate) publisher: u32,
+    pub(crate) batch: u32,
+    pub(crate) attempt: u32,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p{}/b{}/a{}", self.publisher, self.batch, self.attempt)
+    }
+}
+
+impl Mark {
+    pub(crate) fn parse(source: &str) -> Option<Mark> {
+        let mut parts = source.split('/');
+        let mut number = |prefix| parts.next()?.strip_prefix(prefix)?.parse().ok();
+        Some(Mark {
+            publisher: number('p')?,
+            batch: number('b')?,
+            attempt: number('a')?,
+        })
+    }
+}
+
+/// One event of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) topic: String,
+    pub(crate) event_id: String,
+    pub(crate) payload: String,
+}
+
+/// One request with a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) mark: Mark,
+    pub(crate) events: Arc<[Sent]>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What the publisher knows afterwards.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// No answer, or one that leaves it open.
+    Unknown,
+    /// 202: kept from this seq on.
+    Durable { first_seq: u64 },
+    /// 200: kept, with a verdict for each event.
+    Judged(Vec<Told>),
+}
+
+impl Outcome {
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        !matches!(self, Outcome::Unknown)
+    }
+
+    /// Where the first event was said to be.
+    pub(crate) fn first_seq(&self) -> Option<u64> {
+        match self {
+            Outcome::Unknown => None,
+            Outcome::Durable { first_seq } => Some(*first_seq),
+            Outcome::Judged(told) => told.first().map(|told| told.seq),
+        }
+    }
+}
+
+/// A verdict with its seqs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) seq: u64,
+    pub(crate) verdict: String,
+    pub(crate) original_seq: Option<u64>,
+}
+
+/// One event as the store shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Logged {
+    pub(crate) sent: Sent,
+    pub(crate) source: String,
+    pub(crate) told: Told,
+}
+
+/// The counters of `/stats`.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) received: u64,
+    pub(crate) unique: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) lost: u64,
+    pub(crate) pending: u64,
+}
