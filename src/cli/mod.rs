@@ -3,6 +3,7 @@
 pub mod dump;
 pub mod health;
 pub mod serve;
+mod stops;
 
 use std::path::Path;
 
@@ -45,7 +46,12 @@ fn remove_on_interrupt(dir: &Path) {
             .enable_all()
             .build();
         if let Ok(runtime) = runtime
-            && runtime.block_on(interrupted()).is_ok()
+            && runtime
+                .block_on(async {
+                    stops::Stops::new()?.next().await;
+                    Ok::<_, std::io::Error>(())
+                })
+                .is_ok()
         {
             // The system's temporary directory is emptied by others if this fails.
             let _ = std::fs::remove_dir_all(&dir);
@@ -56,16 +62,4 @@ fn remove_on_interrupt(dir: &Path) {
     let _ = std::thread::Builder::new()
         .name("interrupt".into())
         .spawn(watch);
-}
-
-/// Resolves at Ctrl-C or SIGTERM.
-async fn interrupted() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

@@ -3,22 +3,31 @@
 //! 0 drained; 1 poisoned, or something inside failed; 2 wrong use, data directory in use or not
 //! to be used, port taken; 3 refused because of what lies in the data directory.
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
+use super::stops::Stops;
 use crate::config::{ServeConfig, ServeOptions, unknown_variables};
-use crate::http::serve as serve_http;
-use crate::store::{OpenError, Store};
+use crate::http::{HttpOptions, serve as serve_http, serve_opening};
+use crate::store::{OpenError, Store, StoreOptions};
 
-/// Between the last answer and the exit of a poisoned process, so that it is read.
+/// Between the first refusal and the exit of a poisoned process, so that it is read.
 const POISONED_DRAIN: Duration = Duration::from_secs(1);
-/// Beyond the drain time, for the index's last flush.
-const CLOSE: Duration = Duration::from_millis(1500);
+/// Beyond the drain time: for applying what is durable and for the index's last flush.
+const CLOSE: Duration = Duration::from_millis(1000);
+/// Beyond that, a disk that does not answer is not waited for.
+const GIVE_UP: Duration = Duration::from_millis(500);
+/// Between opening and serving, for answers under way.
+const OPENING_DRAIN: Duration = Duration::from_millis(200);
+
+/// Without one of these threads the store stands still, so the process must not go on.
+const VITAL_THREADS: [&str; 4] = ["committer", "replayer", "room", "index-flush"];
 
 const FAILED: u8 = 1;
 const UNUSABLE: u8 = 2;
@@ -40,6 +49,7 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         tracing::warn!("{warning}");
     }
     raise_open_files();
+    end_with_vital_threads();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -57,9 +67,19 @@ pub fn run(options: &ServeOptions) -> ExitCode {
 }
 
 async fn serve(config: ServeConfig) -> ExitCode {
+    let mut stops = match Stops::new() {
+        Ok(stops) => stops,
+        Err(error) => {
+            super::say(&format!("signals cannot be received: {error}"));
+            return ExitCode::from(FAILED);
+        }
+    };
     let mut listeners = Vec::new();
     for address in &config.listen {
-        match TcpListener::bind(address).await {
+        match TcpListener::bind(address)
+            .await
+            .and_then(TcpListener::into_std)
+        {
             Ok(listener) => listeners.push(listener),
             Err(error) => {
                 super::say(&format!("cannot listen on {address}: {error}"));
@@ -68,85 +88,135 @@ async fn serve(config: ServeConfig) -> ExitCode {
         }
     }
     let drain = config.store.drain;
-    let opened = tokio::task::spawn_blocking(move || Store::open(config.store)).await;
-    let store = match opened.context("opening the store") {
-        Ok(Ok(store)) => Arc::new(store),
-        Ok(Err(error)) => return refused(&error),
-        Err(error) => {
-            super::say(&format!("{error:#}"));
-            return ExitCode::from(FAILED);
-        }
+    let opened = tokio::select! {
+        opened = open(&listeners, config.http.clone(), config.store) => opened,
+        // Nothing was taken yet, and opening may be broken off at any point.
+        () = stops.next() => std::process::exit(0),
     };
-    let addresses: Vec<String> = listeners
-        .iter()
-        .filter_map(|listener| listener.local_addr().ok())
-        .map(|address| format!("http://{address}"))
-        .collect();
+    let store = match opened {
+        Ok(store) => store,
+        Err(code) => return code,
+    };
     tracing::info!(
         "oncelog {} serves log {} on {}",
         env!("CARGO_PKG_VERSION"),
         store.log_id(),
-        addresses.join(" and ")
+        addresses(&listeners).join(" and ")
     );
-
-    let stopping = store.clone();
-    let (told, hears) = tokio::sync::oneshot::channel();
-    let shutdown = async move {
-        let poisoned = tokio::select! {
-            why = stopping.poisoned() => Some(why),
-            interrupted = super::interrupted() => {
-                if let Err(error) = interrupted {
-                    tracing::error!("signals cannot be received: {error}");
-                }
-                None
-            }
-        };
-        if poisoned.is_none() {
-            tracing::info!("stopping: no more is taken, what is in flight is answered");
+    let listeners = match tokio_listeners(&listeners) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            super::say_error(&error);
+            return ExitCode::from(FAILED);
         }
-        stopping.drain();
-        // The receiver lives until the end of this function.
-        let _ = told.send((poisoned.is_some(), Instant::now()));
+    };
+
+    let (told, stopping_since) = oneshot::channel();
+    let until_told = {
+        let store = store.clone();
+        async move {
+            tokio::select! {
+                // Whoever waits is refused before the process ends.
+                _ = store.poisoned() => {}
+                () = stops.next() => {
+                    tracing::info!("stopping: no more is taken, what is in flight is answered");
+                }
+            }
+            store.drain();
+            // The receiver lives until the end of this function.
+            let _ = told.send(Instant::now());
+        }
     };
     let mut http = config.http;
     http.drain = drain;
-    let serving = serve_http(listeners, store.clone(), http, shutdown);
-    let (is_poisoned, since) = tokio::select! {
-        biased;
-        stopped = async {
-            let told = hears.await;
-            match told {
-                Ok((true, _)) => tokio::time::sleep(POISONED_DRAIN).await,
-                _ => std::future::pending().await,
-            }
-        } => {
-            let () = stopped;
-            (true, Instant::now())
-        }
+    let serving = serve_http(listeners, store.clone(), http, until_told);
+    let poisoned = async {
+        store.poisoned().await;
+        tokio::time::sleep(POISONED_DRAIN).await;
+    };
+    tokio::select! {
+        () = poisoned => {}
         served = serving => {
             if served.abandoned > 0 {
                 tracing::warn!("{} connections did not end in time and were cut", served.abandoned);
             }
-            (store.is_poisoned(), Instant::now())
         }
-    };
-    if is_poisoned {
-        // The disk decides at the restart; nothing more may be written.
-        return ExitCode::from(FAILED);
     }
-    let until = since + CLOSE;
-    let stopped = tokio::task::spawn_blocking(move || {
+    let since = stopping_since.await.unwrap_or_else(|_| Instant::now());
+    stop(store, since + drain + CLOSE).await
+}
+
+/// Opens the store while connections are told that it is being opened.
+async fn open(
+    listeners: &[std::net::TcpListener],
+    http: HttpOptions,
+    options: StoreOptions,
+) -> Result<Arc<Store>, ExitCode> {
+    let opening = HttpOptions {
+        drain: OPENING_DRAIN,
+        ..http
+    };
+    let (tell, hears) = oneshot::channel::<()>();
+    let answering = tokio_listeners(listeners).map(|listeners| {
+        tokio::spawn(serve_opening(listeners, opening, async {
+            // Dropped or sent, it is over.
+            let _ = hears.await;
+        }))
+    });
+    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
+    drop(tell);
+    if let Ok(answering) = answering {
+        // If it panicked, it has ended too.
+        let _ = answering.await;
+    }
+    match opened {
+        Ok(Ok(store)) => Ok(Arc::new(store)),
+        Ok(Err(error)) => Err(refused(&error)),
+        Err(error) => {
+            super::say_error(&error);
+            Err(ExitCode::from(FAILED))
+        }
+    }
+}
+
+/// Leaves log and index clean, unless the log is poisoned or the disk does not answer.
+async fn stop(store: Arc<Store>, until: Instant) -> ExitCode {
+    if store.is_poisoned() {
+        // The disk decides at the restart; nothing more may be written, by no destructor either.
+        std::process::exit(i32::from(FAILED));
+    }
+    let last = until + GIVE_UP;
+    let stopping = tokio::task::spawn_blocking(move || {
         store.stop(until);
         store.is_poisoned()
-    })
-    .await;
-    match stopped {
-        Ok(false) => {
+    });
+    match tokio::time::timeout_at(last.into(), stopping).await {
+        Ok(Ok(false)) => {
             tracing::info!("stopped");
             ExitCode::SUCCESS
         }
-        Ok(true) | Err(_) => ExitCode::from(FAILED),
+        Ok(Ok(true) | Err(_)) => std::process::exit(i32::from(FAILED)),
+        Err(_) => {
+            tracing::error!("the disk does not answer in time; the next start recovers");
+            std::process::exit(i32::from(FAILED))
+        }
     }
+}
+
+fn addresses(listeners: &[std::net::TcpListener]) -> Vec<String> {
+    listeners
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .map(|address| format!("http://{address}"))
+        .collect()
+}
+
+/// Further handles of the same listening sockets.
+fn tokio_listeners(listeners: &[std::net::TcpListener]) -> io::Result<Vec<TcpListener>> {
+    listeners
+        .iter()
+        .map(|listener| TcpListener::from_std(listener.try_clone()?))
+        .collect()
 }
 
 fn refused(error: &OpenError) -> ExitCode {
@@ -173,4 +243,20 @@ fn raise_open_files() {
             limit.current
         );
     }
+}
+
+/// A panic in a thread that the store cannot do without ends the process: a store that takes
+/// requests and never answers them is worse than one that restarts.
+fn end_with_vital_threads() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        let thread = std::thread::current();
+        if thread
+            .name()
+            .is_some_and(|name| VITAL_THREADS.contains(&name))
+        {
+            std::process::exit(i32::from(FAILED));
+        }
+    }));
 }

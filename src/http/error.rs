@@ -140,6 +140,8 @@ error_codes! {
     NotWritten = "not_written", 503, SameIds, "The batch was not written";
     /// Whether the batch was kept is not known.
     OutcomeUnknown = "outcome_unknown", 503, SameIds, "It is not known whether the batch was kept";
+    /// The store is not open yet.
+    Opening = "opening", 503, SameIds, "The server is starting";
     /// The server is stopping.
     Draining = "draining", 503, SameIds, "The server is stopping";
     /// The index cannot answer at the moment.

@@ -34,4 +34,4 @@ mod watched;
 pub use auth::Token;
 pub use error::{ErrorCode, PROBLEM_JSON, Problem, Retry};
 pub use options::HttpOptions;
-pub use server::{Served, serve};
+pub use server::{Served, serve, serve_opening};

@@ -7,17 +7,16 @@ use axum::extract::{Request, State};
 use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 
 use super::app::{App, blocking, json_text};
 use super::awaiting::Awaited;
-use super::body::read_body;
+use super::body::{ReadBody, read_body};
 use super::content::check_content;
 use super::error::Problem;
 use super::publish_answer::{EventName, PublishAnswer, Receipts};
 use super::query::Query;
 use crate::event::{InvalidEvents, parse_publish};
-use crate::store::{Outcome, ReplyWhen, Submitted};
+use crate::store::{Outcome, ReplyWhen};
 
 /// Larger bodies are parsed and hashed away from the async workers.
 const INLINE_BYTES_MAX: usize = 256 << 10;
@@ -56,16 +55,14 @@ pub(super) async fn publish(
     let wishes = Wishes::parse(parts.uri.query())?;
     check_content(&parts.headers)?;
     let read = read_body(&app, body).await?;
-    let (submitted, answer) = if read.bytes.len() <= INLINE_BYTES_MAX {
-        submit(&app, read.bytes, wishes)?
+    // The room goes with the bytes: a client that leaves meanwhile gives back nothing.
+    let (awaited, answer) = if read.bytes.len() <= INLINE_BYTES_MAX {
+        submit(&app, read, wishes)?
     } else {
         let app = Arc::clone(&app);
-        blocking(move || submit(&app, read.bytes, wishes)).await?
+        blocking(move || submit(&app, read, wishes)).await?
     };
-    let outcome = Awaited::new(submitted, answer.received(), read.room)
-        .outcome(&app.options)
-        .await;
-    match outcome {
+    match awaited.outcome(&app.options).await {
         Outcome::Judged(judged) => Ok(json_text(answer.judged(&judged))),
         Outcome::Durable {
             first_seq,
@@ -88,8 +85,8 @@ pub(super) async fn publish(
 
 /// Takes CPU time in proportion to the body. The answer keeps nothing of it but what it
 /// will show.
-fn submit(app: &App, body: Bytes, wishes: Wishes) -> Result<(Submitted, PublishAnswer), Problem> {
-    let parsed = parse_publish(&body, &app.options.limits, wishes.invalid)?;
+fn submit(app: &App, read: ReadBody, wishes: Wishes) -> Result<(Awaited, PublishAnswer), Problem> {
+    let parsed = parse_publish(&read.bytes, &app.options.limits, wishes.invalid)?;
     let submitted = app.store.submit(parsed.batch(), wishes.when)?;
     let events = parsed.batch().events();
     let mut answer = PublishAnswer::new(
@@ -107,5 +104,6 @@ fn submit(app: &App, body: Bytes, wishes: Wishes) -> Result<(Submitted, PublishA
         answer.refused_indexes = Some(parsed.refused_indexes().collect());
         answer.errors = parsed.refused().clone();
     }
-    Ok((submitted, answer))
+    let awaited = Awaited::new(submitted, answer.received(), read.room);
+    Ok((awaited, answer))
 }

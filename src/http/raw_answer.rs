@@ -10,7 +10,8 @@ use crate::log::LogId;
 /// Makes whole HTTP/1.1 answers that end their connection.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct RawAnswers {
-    pub(super) log_id: LogId,
+    /// None while the log is being opened.
+    pub(super) log_id: Option<LogId>,
     /// The most bytes of a request's head, for the detail.
     pub(super) header_bytes: usize,
 }
@@ -63,14 +64,17 @@ impl RawAnswers {
         } else {
             ""
         };
+        let log_id = match self.log_id {
+            Some(log_id) => format!("oncelog-log-id: {log_id}\r\n"),
+            None => String::new(),
+        };
         let body = problem.to_json();
         let mut answer = format!(
             "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\
-             {retry}oncelog-log-id: {}\r\nconnection: close\r\n\r\n",
+             {retry}{log_id}connection: close\r\n\r\n",
             status.as_u16(),
             status.canonical_reason().unwrap_or("Error"),
             body.len(),
-            self.log_id,
         )
         .into_bytes();
         answer.extend_from_slice(&body);
@@ -90,7 +94,7 @@ mod tests {
     use super::*;
 
     const ANSWERS: RawAnswers = RawAnswers {
-        log_id: LogId([7; 16]),
+        log_id: Some(LogId([7; 16])),
         header_bytes: 16384,
     };
 

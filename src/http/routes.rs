@@ -34,6 +34,21 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// The routes while the store is being opened.
+pub(super) fn opening_routes() -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/docs/errors.md", get(errors_page))
+        .fallback(opening)
+}
+
+async fn opening() -> Problem {
+    Problem::new(
+        ErrorCode::Opening,
+        "the store is being opened; nothing was read",
+    )
+}
+
 async fn errors_page() -> Response {
     (
         [(

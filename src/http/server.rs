@@ -17,7 +17,7 @@ use super::app::App;
 use super::options::HttpOptions;
 use super::phase::ConnectionPhase;
 use super::refuse::refuse;
-use super::routes::routes;
+use super::routes::{opening_routes, routes};
 use super::service::{ConnectionService, Front};
 use super::watched::Watched;
 use crate::log::LogId;
@@ -49,16 +49,26 @@ pub async fn serve(
     options: HttpOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Served {
-    let log_id = store.log_id();
+    let log_id = Some(store.log_id());
     let app = App::new(store, options.clone());
     serve_routes(listeners, routes(Arc::new(app)), log_id, options, shutdown).await
+}
+
+/// Answers while the store is being opened, until `opened` is ready: that the process lives,
+/// and to everything else that it takes a moment.
+pub async fn serve_opening(
+    listeners: Vec<TcpListener>,
+    options: HttpOptions,
+    opened: impl Future<Output = ()>,
+) -> Served {
+    serve_routes(listeners, opening_routes(), None, options, opened).await
 }
 
 /// The same, whatever the routes are.
 pub(super) async fn serve_routes(
     listeners: Vec<TcpListener>,
     routes: Router,
-    log_id: LogId,
+    log_id: Option<LogId>,
     options: HttpOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Served {

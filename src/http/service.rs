@@ -28,18 +28,21 @@ pub(super) struct Front {
     pub(super) options: HttpOptions,
     pub(super) answers: RawAnswers,
     routes: Router,
-    log_id: HeaderValue,
+    log_id: Option<HeaderValue>,
 }
 
 impl Front {
-    pub(super) fn new(routes: Router, log_id: LogId, options: HttpOptions) -> Front {
-        let text = HeaderValue::from_str(&log_id.to_string());
+    pub(super) fn new(routes: Router, log_id: Option<LogId>, options: HttpOptions) -> Front {
+        let header = |log_id: LogId| {
+            HeaderValue::from_str(&log_id.to_string())
+                .expect("hexadecimal digits are a header value")
+        };
         Front {
             answers: RawAnswers {
                 log_id,
                 header_bytes: options.header_bytes,
             },
-            log_id: text.expect("hexadecimal digits are a header value"),
+            log_id: log_id.map(header),
             routes,
             options,
         }
@@ -74,7 +77,9 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
                 },
                 Err(problem) => problem.into_response(),
             };
-            response.headers_mut().insert(LOG_ID, front.log_id.clone());
+            if let Some(log_id) = &front.log_id {
+                response.headers_mut().insert(LOG_ID, log_id.clone());
+            }
             Ok(response.map(|body| AnswerBody::new(body, connection)))
         })
     }

@@ -51,7 +51,7 @@ impl TestServer {
             let served = runtime.block_on(async {
                 let listener = TcpListener::from_std(listener).expect("a listener");
                 let shutdown = async { stopped.await.unwrap_or(()) };
-                serve_routes(vec![listener], routes, LOG_ID, options, shutdown).await
+                serve_routes(vec![listener], routes, Some(LOG_ID), options, shutdown).await
             });
             let _ = tell.send(served);
         });

@@ -22,6 +22,7 @@ impl Index {
     /// # Errors
     /// [`IndexError`] when a block cannot be read or is damaged.
     pub fn first_of(&self, key: KeyDigest) -> Result<Option<First>, IndexError> {
+        self.shared.check()?;
         let (known, runs) = {
             let live = self.shared.read();
             (apply::in_deltas(&live, key), Runs::clone(&live.runs))

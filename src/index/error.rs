@@ -67,7 +67,7 @@ pub enum IndexError {
     /// A payload that had to be compared could not be read.
     #[error(transparent)]
     Payload(Arc<PayloadUnreadable>),
-    /// The flush thread has ended.
+    /// It was closed or abandoned; there may be another one in its place.
     #[error("the index is closed")]
     Closed,
 }

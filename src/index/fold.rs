@@ -327,7 +327,10 @@ mod tests {
         assert_ne!(duplicate, again(Verdict::Conflict, 1));
         assert_ne!(duplicate, again(Verdict::Duplicate, 2));
         assert_eq!(duplicate, again(Verdict::Duplicate, 1));
-        assert_eq!(duplicate.to_string(), "e2834512d6bf2282b109cf2f35609b70daa00b120c7deb8538f1047d241052fa");
+        assert_eq!(
+            duplicate.to_string(),
+            "e2834512d6bf2282b109cf2f35609b70daa00b120c7deb8538f1047d241052fa"
+        );
     }
 
     #[test]

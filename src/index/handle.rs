@@ -28,8 +28,8 @@ pub struct Index {
     // In the order in which they must go: the thread, then those who read.
     worker: WorkerHandle,
     pub(super) shared: Arc<Shared>,
-    /// The connection for look-ups; its lock also keeps frames in line.
-    applying: Mutex<Connection>,
+    /// The connection for look-ups, until the end; its lock also keeps frames in line.
+    applying: Mutex<Option<Connection>>,
     pub(super) readers: Readers,
     pub(super) files: Files,
 }
@@ -80,7 +80,7 @@ impl Index {
         Ok(Index {
             worker: WorkerHandle::start(Arc::clone(&shared), writer)?,
             shared,
-            applying: Mutex::new(applying),
+            applying: Mutex::new(Some(applying)),
             readers: Readers::new(files.clone(), options),
             files,
         })
@@ -129,7 +129,7 @@ impl Index {
         let connection = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.watch(apply::apply(
             &self.shared,
-            &connection,
+            connection.as_ref().ok_or(IndexError::Closed)?,
             first_seq,
             input,
             payloads,
@@ -206,24 +206,37 @@ impl Index {
         }
     }
 
-    /// Flushes, and closes the database so that only itself is left, without a WAL.
+    /// Flushes, and closes the database so that only itself is left, without a WAL. Waits
+    /// for those who are looking something up; whoever comes later gets
+    /// [`IndexError::Closed`], and what is known without a look still.
     ///
     /// # Errors
     /// When it could not be flushed; it is closed all the same.
-    pub fn close(self) -> Result<(), IndexError> {
+    pub fn close(&self) -> Result<(), IndexError> {
         let flushed = self.flush_now();
-        let Index {
-            worker,
-            applying,
-            readers,
-            ..
-        } = self;
-        let writer = worker.end();
-        drop((applying, readers));
+        let writer = self.end();
         flushed?;
-        let writer = writer.ok_or(IndexError::Closed)?;
-        connection::truncate_wal(&writer.connection)?;
-        writer.connection.close().map_err(|(_, error)| error.into())
+        connection::close(writer.ok_or(IndexError::Closed)?.connection)
+    }
+
+    /// Closes everything as it is, like a crash, so that the files can be discarded. Waits
+    /// as [`Index::close`] does.
+    pub fn abandon(&self) {
+        drop(self.end());
+    }
+
+    /// Closes all but the connection that writes.
+    fn end(&self) -> Option<Writer> {
+        self.shared.close();
+        let writer = self.worker.end();
+        drop(
+            self.applying
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        self.readers.close();
+        writer
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the applying thread, the flush thread and queries share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard,
     RwLockWriteGuard,
@@ -56,6 +57,7 @@ pub(super) struct Shared {
     to_worker: Condvar,
     from_worker: Condvar,
     damage: OnceLock<String>,
+    closed: AtomicBool,
     /// For tests: how many pages the database may have; 0 for any number.
     #[cfg(test)]
     pub(super) pages_max: std::sync::atomic::AtomicI64,
@@ -77,6 +79,7 @@ impl Shared {
             to_worker: Condvar::new(),
             from_worker: Condvar::new(),
             damage: OnceLock::new(),
+            closed: AtomicBool::new(false),
             #[cfg(test)]
             pages_max: std::sync::atomic::AtomicI64::new(0),
         }
@@ -103,10 +106,19 @@ impl Shared {
     }
 
     /// # Errors
-    /// [`IndexError::Damaged`] once damage was noticed anywhere.
+    /// [`IndexError::Closed`] after the end, [`IndexError::Damaged`] once damage was
+    /// noticed anywhere.
     pub(super) fn check(&self) -> Result<(), IndexError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(IndexError::Closed);
+        }
         self.damage()
             .map_or(Ok(()), |what| Err(IndexError::damaged(what)))
+    }
+
+    /// From now on nothing is looked up or applied.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
     }
 
     pub(super) fn damage(&self) -> Option<&str> {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ const MERGED_PER_FLUSHED: usize = 3;
 #[derive(Debug)]
 pub(super) struct WorkerHandle {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<Option<Writer>>>,
+    /// Taken by who ends it.
+    thread: Mutex<Option<JoinHandle<Option<Writer>>>>,
 }
 
 impl WorkerHandle {
@@ -30,25 +31,23 @@ impl WorkerHandle {
             .spawn(move || run(&for_thread, writer))?;
         Ok(WorkerHandle {
             shared,
-            thread: Some(thread),
+            thread: Mutex::new(Some(thread)),
         })
     }
 
-    /// Stops the thread after what it is at.
-    pub(super) fn end(mut self) -> Option<Writer> {
-        self.stop()
-    }
-
-    fn stop(&mut self) -> Option<Writer> {
+    /// Stops the thread after what it is at. Gives the writer for an orderly close, to the
+    /// first who asks; `None` after damage.
+    pub(super) fn end(&self) -> Option<Writer> {
         self.shared.tell_worker(|signal| signal.stop = true);
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic of the thread was caught there.
-        self.thread.take()?.join().ok()?
+        thread.take()?.join().ok()?
     }
 }
 
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
-        self.stop();
+        self.end();
     }
 }
 

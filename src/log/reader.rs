@@ -194,6 +194,18 @@ impl FrameWalk {
         self.window.seen(&self.source, offset, len)
     }
 
+    /// Reads everything anew from here on.
+    pub fn forget(&mut self) {
+        self.window = Window::default();
+        self.payload = (0, 0);
+    }
+
+    /// Stands before a frame again that a step has given.
+    pub fn back_to(&mut self, frame: &Frame) {
+        self.offset = frame.offset;
+        self.due = frame.header.first_seq;
+    }
+
     /// Where this walk stands as damage.
     pub fn corruption(&self, fault: Fault, evidence: Evidence) -> LogError {
         Corruption {

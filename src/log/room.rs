@@ -8,6 +8,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -104,6 +105,8 @@ struct Shared {
     options: RoomOptions,
     state: Mutex<State>,
     changed: Condvar,
+    /// Also in the state; here for who is in the middle of writing zeros.
+    stopping: AtomicBool,
 }
 
 impl RoomMaker {
@@ -118,6 +121,7 @@ impl RoomMaker {
                 ..State::default()
             }),
             changed: Condvar::new(),
+            stopping: AtomicBool::new(false),
         });
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
@@ -185,6 +189,7 @@ impl RoomMaker {
 
     /// Stops and removes what was not used.
     pub fn stop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
         self.shared.lock().stopping = true;
         self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
@@ -325,7 +330,7 @@ impl Shared {
         if names.iter().any(|name| name == RESERVE_NAME) {
             return Ok(());
         }
-        let write = |file: &dyn StorageFile| write_zeros(file, self.options.reserve_bytes);
+        let write = |file: &dyn StorageFile| self.write_zeros(file, self.options.reserve_bytes);
         match put_file(
             self.storage.as_ref(),
             &self.dir,
@@ -345,7 +350,7 @@ impl Shared {
             }
         }
         let (path, file) = self.storage.create_temp(&self.dir)?;
-        match write_zeros(file.as_ref(), bytes) {
+        match self.write_zeros(file.as_ref(), bytes) {
             Ok(()) => Ok(Spare { path, file, bytes }),
             Err(error) => {
                 drop(file);
@@ -355,19 +360,22 @@ impl Shared {
             }
         }
     }
-}
 
-fn write_zeros(file: &dyn StorageFile, bytes: u64) -> io::Result<()> {
-    let mut offset = 0;
-    while offset < bytes {
-        let piece = (bytes - offset).min(ZEROS.len() as u64);
-        file.write_at(&ZEROS[..piece as usize], offset)?;
-        offset += piece;
-        if offset % SYNC_EVERY_BYTES == 0 && offset < bytes {
-            file.sync_data()?;
+    fn write_zeros(&self, file: &dyn StorageFile, bytes: u64) -> io::Result<()> {
+        let mut offset = 0;
+        while offset < bytes {
+            if self.stopping.load(Ordering::Acquire) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let piece = (bytes - offset).min(ZEROS.len() as u64);
+            file.write_at(&ZEROS[..piece as usize], offset)?;
+            offset += piece;
+            if offset % SYNC_EVERY_BYTES == 0 && offset < bytes {
+                file.sync_data()?;
+            }
         }
+        file.sync_data()
     }
-    file.sync_data()
 }
 
 fn no_room(error: &io::Error, bytes: u64) -> NoRoom {

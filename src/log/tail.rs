@@ -68,8 +68,8 @@ pub fn examine(segment: &SegmentFile, index_flushed: Option<Seq>) -> Result<Tail
         torn_end: None,
     };
     let mut unproven = VecDeque::new();
-    let fault = loop {
-        match walk.step() {
+    loop {
+        let fault = match walk.step() {
             Ok(Step::Frame(frame)) => {
                 tail.take(&frame, &mut unproven);
                 if frame.frame_type == Some(FrameType::Seal) {
@@ -77,31 +77,49 @@ pub fn examine(segment: &SegmentFile, index_flushed: Option<Seq>) -> Result<Tail
                         == Some(&tail.table);
                     return finish_sealed(segment, walk, tail, fits, index_flushed);
                 }
+                continue;
             }
-            Ok(Step::Fault(fault)) => break fault,
+            Ok(Step::Fault(fault)) => fault,
             Ok(Step::Limit) => unreachable!("a walk without limit"),
             Err(error) => return Err(walk.place(error, &segment.path)),
+        };
+        let io = LogError::io("read", &segment.path);
+        let looked = walk
+            .end_of_bytes(tail.end)
+            .and_then(|end| Ok((end, evidence(&mut walk, &fault, index_flushed)?)));
+        let (bytes_end, evidence) = looked.map_err(io)?;
+        // For one who looks while a writer is at work: what it wrote meanwhile is no proof
+        // against what was read before.
+        walk.forget();
+        if let Ok(Step::Frame(frame)) = walk.step() {
+            walk.back_to(&frame);
+            continue;
         }
-    };
-    let io = LogError::io("read", &segment.path);
-    let bytes_end = match walk.end_of_bytes(tail.end) {
-        Ok(end) => end,
-        Err(error) => return Err(io(error)),
-    };
+        return finish_open(walk, tail, fault, bytes_end, evidence);
+    }
+}
+
+fn finish_open(
+    walk: FrameWalk,
+    mut tail: Tail,
+    fault: Fault,
+    bytes_end: u64,
+    evidence: Option<Evidence>,
+) -> Result<Tail, LogError> {
     if bytes_end > tail.end {
         tail.torn_end = Some(bytes_end);
         tail.ending = Ending::Open;
     }
-    if let Some(evidence) = evidence(&mut walk, &fault, index_flushed).map_err(io)? {
-        return Err(match evidence {
-            Evidence::Index { flushed } if tail.torn_end.is_none() => LogError::BehindIndex {
+    match evidence {
+        None => Ok(tail),
+        Some(Evidence::Index { flushed }) if tail.torn_end.is_none() => {
+            Err(LogError::BehindIndex {
                 log_end: tail.due.previous(),
                 index_flushed: flushed,
-            },
-            evidence => walk.corruption(fault, evidence),
-        });
+            })
+        }
+        Some(evidence) => Err(walk.corruption(fault, evidence)),
     }
-    Ok(tail)
 }
 
 impl Tail {

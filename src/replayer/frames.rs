@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::event::{PayloadKind, Seq};
+use crate::event::Seq;
 use crate::index::digest::{CanonicalDigest, KeyDigest, PayloadDigest};
-use crate::index::fold::{
-    Arrival, Arrivals, FoldInput, LoggedPayload, PayloadUnreadable, Payloads,
-};
+use crate::index::fold::{Arrival, Arrivals, FoldInput};
 use crate::log::codec::{ErasedEvent, decode_erased};
 use crate::log::error::Evidence;
 use crate::log::format::FrameType;
@@ -74,7 +72,7 @@ fn erased_arrival(event: &ErasedEvent) -> Arrival {
     }
 }
 
-/// Reads frames one after the other, and payloads anywhere.
+/// Reads frames one after the other.
 #[derive(Debug)]
 pub struct FrameReader {
     log: Arc<LiveLog>,
@@ -101,51 +99,5 @@ impl FrameReader {
             Some(frame) => LoggedFrame::of(cursor, &frame).map(Some),
             None => Ok(None),
         }
-    }
-}
-
-impl Payloads for FrameReader {
-    fn payload(&self, seq: Seq) -> Result<LoggedPayload, PayloadUnreadable> {
-        LogPayloads(&self.log).payload(seq)
-    }
-}
-
-/// Reads payloads out of a log.
-#[derive(Debug)]
-pub struct LogPayloads<'l>(pub &'l Arc<LiveLog>);
-
-impl Payloads for LogPayloads<'_> {
-    fn payload(&self, seq: Seq) -> Result<LoggedPayload, PayloadUnreadable> {
-        let unreadable =
-            |source: Box<dyn std::error::Error + Send + Sync>| PayloadUnreadable { seq, source };
-        self.read(seq)
-            .map_err(|error| unreadable(Box::new(error)))?
-            .ok_or_else(|| unreadable("no payload is there".into()))
-    }
-}
-
-impl LogPayloads<'_> {
-    fn read(&self, seq: Seq) -> Result<Option<LoggedPayload>, LogError> {
-        let mut cursor = self.0.frames(seq, seq);
-        let Some(frame) = cursor.next_frame()? else {
-            return Ok(None);
-        };
-        let place = seq.since(frame.header.first_seq) as usize;
-        Ok(match frame.frame_type {
-            Some(FrameType::Events) => {
-                let events = cursor.events(&frame)?;
-                events.get(place).map(|event| {
-                    let kind: PayloadKind = event.kind;
-                    LoggedPayload::Sent(kind, event.payload.to_vec())
-                })
-            }
-            Some(FrameType::Erased) => {
-                let erased = decode_erased(cursor.payload(), frame.header.count)
-                    .map_err(|error| frame.undecodable(error, Evidence::Synced))?;
-                let event = erased.events.get(place);
-                event.map(|event| LoggedPayload::Erased(CanonicalDigest(event.canonical)))
-            }
-            _ => None,
-        })
     }
 }

@@ -36,6 +36,12 @@ impl Health {
         self.stalled.load(Ordering::Acquire)
     }
 
+    /// Goes on counting where an index that is given up has ended.
+    pub(super) fn take_over(&self, flush: &FlushHealth) {
+        self.retries.fetch_add(flush.retries, Ordering::Relaxed);
+        self.failures.fetch_add(flush.failures, Ordering::Relaxed);
+    }
+
     pub(super) fn retried(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }

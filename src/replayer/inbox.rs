@@ -75,13 +75,13 @@ impl<W: Waiter> Inbox<W> {
         }
     }
 
-    /// Takes durable batches, in order. `open` says whether the line moves: if not, whoever
-    /// waits is answered at once.
-    pub fn hand(&self, batches: &mut Vec<Handed<W>>, open: bool) {
+    /// Takes durable batches, in order. `soon` says whether they will be judged soon: if not,
+    /// whoever waits is answered at once, and they are read from the log later.
+    pub fn hand(&self, batches: &mut Vec<Handed<W>>, soon: bool) {
         let mut queue = self.lock();
         for mut handed in batches.drain(..) {
             queue.passed = handed.first_seq.plus(u64::from(handed.count)).previous();
-            if !open || queue.entries.len() >= ENTRIES_MAX {
+            if !soon || queue.entries.len() >= ENTRIES_MAX {
                 if let Some(waiter) = handed.waiter.take() {
                     waiter.later(handed.first_seq, handed.count);
                 }

@@ -11,16 +11,18 @@
 mod frames;
 mod health;
 mod inbox;
+mod payloads;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub use frames::{FrameReader, LogPayloads, LoggedFrame};
+pub use frames::{FrameReader, LoggedFrame};
 pub use health::{Health, HealthReport};
 pub use inbox::{Handed, Inbox, Next, Waiter};
+pub use payloads::LogPayloads;
 
 use crate::event::Seq;
 use crate::index::fold::{FoldInput, Judged};
@@ -56,7 +58,9 @@ pub struct Shared {
     place: IndexPlace,
     index: RwLock<Arc<Index>>,
     health: Health,
-    rebuilding: AtomicBool,
+    /// The seq that a replay goes up to, which the log had when it began; zero when there is
+    /// none. What is published meanwhile does not make it longer.
+    replaying_to: AtomicU64,
     stopping: AtomicBool,
 }
 
@@ -81,12 +85,37 @@ impl Shared {
 
     /// How the line is doing.
     pub fn health(&self) -> HealthReport {
-        self.health.report(&self.index().flush_health())
+        // Under the lock: what an index counted is taken over when it is replaced.
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        self.health.report(&index.flush_health())
     }
 
-    /// Whether the index still lacks what the log had at the start, or when it was given up.
-    pub fn is_rebuilding(&self) -> bool {
-        self.rebuilding.load(Ordering::Acquire)
+    /// Puts another index in the place of an abandoned one.
+    fn replace_index(&self, new: Index) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        self.health.take_over(&index.flush_health());
+        *index = Arc::new(new);
+    }
+
+    /// The seq that the index must reach to have what the log had at the start, or when it was
+    /// given up; none when it has.
+    pub fn replaying_to(&self) -> Option<Seq> {
+        match self.replaying_to.load(Ordering::Acquire) {
+            0 => None,
+            seq => Some(Seq::new(seq)),
+        }
+    }
+
+    /// How many events a replay has still to apply.
+    pub fn left_to_replay(&self) -> u64 {
+        match self.replaying_to() {
+            None => 0,
+            Some(goal) => goal.since(self.index().applied()),
+        }
+    }
+
+    fn replay_to(&self, seq: Seq) {
+        self.replaying_to.store(seq.get(), Ordering::Release);
     }
 }
 
@@ -99,25 +128,31 @@ pub struct Replayer<W: Waiter> {
 }
 
 impl<W: Waiter> Replayer<W> {
-    /// Starts folding. `rebuilding` says that the index lacks what the log has.
+    /// Starts folding.
     pub fn start(
         log: Arc<LiveLog>,
         index: Index,
         place: IndexPlace,
         inbox: Arc<Inbox<W>>,
-        rebuilding: bool,
     ) -> Replayer<W> {
+        let durable = log.durable();
+        let replaying_to = if index.applied() < durable {
+            durable
+        } else {
+            Seq::ZERO
+        };
         let shared = Arc::new(Shared {
             log: log.clone(),
             place,
             index: RwLock::new(Arc::new(index)),
             health: Health::default(),
-            rebuilding: AtomicBool::new(rebuilding),
+            replaying_to: AtomicU64::new(replaying_to.get()),
             stopping: AtomicBool::new(false),
         });
         let line = Line {
             shared: shared.clone(),
             inbox: inbox.clone(),
+            payloads: LogPayloads::new(log.clone()),
             reader: FrameReader::new(log),
             progress: Progress::default(),
         };
@@ -152,7 +187,7 @@ impl<W: Waiter> Replayer<W> {
             // It would only wait for what does not come.
             return;
         }
-        if let Err(error) = index.flush_now() {
+        if let Err(error) = index.close() {
             tracing::warn!("the index was not closed cleanly: {error}");
         }
     }
@@ -184,6 +219,7 @@ struct Line<W: Waiter> {
     shared: Arc<Shared>,
     inbox: Arc<Inbox<W>>,
     reader: FrameReader,
+    payloads: LogPayloads,
     progress: Progress,
 }
 
@@ -196,6 +232,11 @@ impl<W: Waiter> Line<W> {
     fn run(mut self) {
         while !self.shared.stopping.load(Ordering::Acquire) {
             let index = self.shared.index();
+            if let Some(what) = index.damage() {
+                // Also when nothing is to be applied: reads need it.
+                let _ = self.rebuild(&index, &what);
+                continue;
+            }
             let next = index.applied().next();
             self.tell_progress(next);
             match self.inbox.take(next) {
@@ -245,14 +286,14 @@ impl<W: Waiter> Line<W> {
                 Err(error) => self.failed(&mut attempt, &error.to_string(), &mut || {})?,
             }
         };
-        self.recovered(&attempt);
+        self.recovered();
         if frame.first_seq != next {
             let what = format!(
                 "it was applied up to seq {}, which is within the frame of seq {}",
                 next.previous(),
                 frame.first_seq
             );
-            return Err(self.rebuild(&what));
+            return Err(self.rebuild(index, &what));
         }
         self.apply(index, frame.first_seq, frame.input(), &mut || {})
     }
@@ -267,9 +308,9 @@ impl<W: Waiter> Line<W> {
     ) -> Result<Vec<Judged>, Halt> {
         let mut attempt = Attempt::default();
         loop {
-            match index.apply(first_seq, input, &self.reader) {
+            match index.apply(first_seq, input, &self.payloads) {
                 Ok(judged) => {
-                    self.recovered(&attempt);
+                    self.recovered();
                     return Ok(judged);
                 }
                 Err(IndexError::DeltaFull) => {
@@ -277,7 +318,6 @@ impl<W: Waiter> Line<W> {
                         self.shared
                             .health
                             .stall("the delta is full and cannot be flushed");
-                        attempt.stalled = true;
                         self.inbox.release_all();
                         on_stall();
                     }
@@ -290,7 +330,7 @@ impl<W: Waiter> Line<W> {
                     | IndexError::OtherVersion { .. }
                     | IndexError::NotNext { .. }
                     | IndexError::Closed),
-                ) => return Err(self.rebuild(&error.to_string())),
+                ) => return Err(self.rebuild(index, &error.to_string())),
                 Err(error) => self.failed(&mut attempt, &error.to_string(), on_stall)?,
             }
         }
@@ -321,8 +361,8 @@ impl<W: Waiter> Line<W> {
         self.pause(doubled.min(PAUSE_MAX))
     }
 
-    fn recovered(&self, attempt: &Attempt) {
-        if attempt.stalled {
+    fn recovered(&self) {
+        if self.shared.health.is_stalled() {
             tracing::info!("applying goes on");
             self.shared.health.heal();
         }
@@ -344,26 +384,26 @@ impl<W: Waiter> Line<W> {
     }
 
     /// Puts a new, empty index in the place of a damaged one.
-    fn rebuild(&self, why: &str) -> Halt {
+    fn rebuild(&self, index: &Index, why: &str) -> Halt {
         tracing::error!("the index is given up and folded anew from the log: {why}");
         self.shared.health.failed();
+        // First: who finds the new index must know that it is not complete.
+        self.shared.replay_to(self.shared.log.durable());
+        // A connection left open could touch the files that are made under the same names.
+        index.abandon();
         let mut attempt = Attempt::default();
         loop {
             let place = &self.shared.place;
-            let opened = Index::discard(&place.dir)
+            // The directory may be what was taken away.
+            let opened = std::fs::create_dir_all(&place.dir)
+                .and_then(|()| Index::discard(&place.dir))
                 .map_err(IndexError::from)
                 .and_then(|()| Index::open(&place.dir, place.log_id, place.options.clone()));
             match opened {
                 Ok(index) => {
-                    self.recovered(&attempt);
-                    self.shared.rebuilding.store(true, Ordering::Release);
-                    let mut slot = self
-                        .shared
-                        .index
-                        .write()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    *slot = Arc::new(index);
+                    self.shared.replace_index(index);
                     self.inbox.start_over(self.shared.log.durable());
+                    self.recovered();
                     return Halt::Rebuilt;
                 }
                 Err(error) => {
@@ -377,13 +417,13 @@ impl<W: Waiter> Line<W> {
 
     /// Says about every second how far a rebuild is, and when it is done.
     fn tell_progress(&mut self, next: Seq) {
-        if !self.shared.is_rebuilding() {
+        let Some(goal) = self.shared.replaying_to() else {
             return;
-        }
-        let (applied, durable) = (next.previous(), self.shared.log.durable());
-        if applied >= durable {
+        };
+        let applied = next.previous();
+        if applied >= goal {
             tracing::info!("the index is complete up to seq {applied}");
-            self.shared.rebuilding.store(false, Ordering::Release);
+            self.shared.replay_to(Seq::ZERO);
             self.progress.told = None;
         } else if self
             .progress
@@ -391,7 +431,7 @@ impl<W: Waiter> Line<W> {
             .is_none_or(|told| told.elapsed() >= Duration::from_secs(1))
         {
             if self.progress.told.is_some() {
-                tracing::info!("replaying: seq {applied} of {durable}");
+                tracing::info!("replaying: seq {applied} of {goal}");
             }
             self.progress.told = Some(Instant::now());
         }

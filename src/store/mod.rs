@@ -177,14 +177,8 @@ impl Store {
     /// # Errors
     /// [`ReadError::IndexUnavailable`] while the index is rebuilding: the answer would be short.
     pub fn scan(&self, filter: EventFilter) -> Result<EventScan, ReadError> {
-        if let Some(progress) = self.rebuild_progress() {
-            return Err(ReadError::IndexUnavailable(progress));
-        }
-        Ok(EventScan::new(
-            self.log.clone(),
-            self.replayer.index(),
-            filter,
-        ))
+        let index = self.complete_index()?;
+        Ok(EventScan::new(self.log.clone(), index, filter))
     }
 
     /// Topics after this number, in order of first arrival. Blocking.
@@ -192,10 +186,17 @@ impl Store {
     /// # Errors
     /// [`ReadError::IndexUnavailable`] while the index is rebuilding.
     pub fn topics(&self, after_no: u64, limit: usize) -> Result<Vec<TopicCount>, ReadError> {
-        if let Some(progress) = self.rebuild_progress() {
-            return Err(ReadError::IndexUnavailable(progress));
+        Ok(self.complete_index()?.topics(after_no, limit))
+    }
+
+    /// The index, unless it is rebuilding.
+    fn complete_index(&self) -> Result<Arc<Index>, ReadError> {
+        // Before the question: that a new index is not complete is said before it is there.
+        let index = self.replayer.index();
+        match self.rebuild_progress() {
+            Some(progress) => Err(ReadError::IndexUnavailable(progress)),
+            None => Ok(index),
         }
-        Ok(self.replayer.index().topics(after_no, limit))
     }
 
     /// Resolves when a write or a sync failed, with the reason; the process must then end.

@@ -90,7 +90,8 @@ impl Store {
             },
         };
         let known = open_known_index(&place, log_id)?;
-        let opened = open_log(storage, &log_dir, &options, known.flushed)?;
+        let opened =
+            open_log(storage, &log_dir, &options, known.flushed).inspect_err(|_| known.close())?;
         place.log_id = opened.live.log_id().0;
         let index = match known.index {
             Some(index) => index,
@@ -103,13 +104,10 @@ impl Store {
                 })?,
         };
         let (applied, durable) = (index.applied(), opened.next_seq.previous());
-        let rebuilding = applied < durable;
-        if rebuilding {
+        if applied < durable {
             tracing::info!("the index is at seq {applied}; the log is replayed up to {durable}");
         }
-        Ok(start(
-            options, started, lock, opened, index, place, rebuilding,
-        ))
+        Ok(start(options, started, lock, opened, index, place))
     }
 }
 
@@ -120,11 +118,10 @@ fn start(
     opened: OpenedLog,
     index: Index,
     place: IndexPlace,
-    rebuilding: bool,
 ) -> Store {
     let log = opened.live.clone();
     let inbox = Arc::new(Inbox::new(log.durable()));
-    let line = Replayer::start(log.clone(), index, place, inbox.clone(), rebuilding);
+    let line = Replayer::start(log.clone(), index, place, inbox.clone());
     let replayer = line.shared().clone();
     let (poisoned, hears_poisoned) = watch::channel(None);
     let committer = opened.start(Sink {
@@ -150,6 +147,15 @@ fn start(
 struct KnownIndex {
     index: Option<Index>,
     flushed: Option<Seq>,
+}
+
+impl KnownIndex {
+    /// Leaves it as it was found.
+    fn close(&self) {
+        if let Some(Err(error)) = self.index.as_ref().map(Index::close) {
+            tracing::warn!("the index was not closed cleanly: {error}");
+        }
+    }
 }
 
 /// The index as it was left, if it can be used: it is evidence for the log's recovery.

@@ -13,6 +13,8 @@ use crate::log::{FrameCursor, LiveLog};
 
 /// How many seqs are asked of the index at a time.
 const PLAN_SEQS: u64 = 8192;
+/// How often it is asked for one page: whoever left meanwhile is noticed between pages.
+const STRETCHES_MAX: u32 = 8;
 /// A seq that lies further ahead is looked up rather than walked to.
 const WALK_SEQS: u64 = 1024;
 
@@ -52,7 +54,7 @@ impl EventScan {
     }
 
     /// Gives the next events to `visit`, about `page_bytes` of payload, and says whether there
-    /// may be more. `visit` says false to stop; that event counts as given. Blocking.
+    /// may be more. A page may also be short, or empty, after much was looked at in vain. `visit` says false to stop; that event counts as given. Blocking.
     ///
     /// # Errors
     /// [`ReadError`]; events already given are good.
@@ -62,7 +64,14 @@ impl EventScan {
         visit: &mut dyn FnMut(&LoggedEvent<'_>) -> bool,
     ) -> Result<bool, ReadError> {
         let mut left = page_bytes;
+        let mut stretches = 0;
         loop {
+            if self.plan.is_empty() {
+                if stretches == STRETCHES_MAX {
+                    return Ok(true);
+                }
+                stretches += 1;
+            }
             if self.plan.is_empty() && !self.plan_more()? {
                 return Ok(false);
             }

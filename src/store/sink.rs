@@ -10,6 +10,9 @@ use crate::index::fold::{Arrivals, Judged};
 use crate::log::{CommitSink, Placed, Refused};
 use crate::replayer::{Handed, Inbox, Shared, Waiter};
 
+/// Behind a longer replay nobody is kept waiting for a verdict.
+const SOON_EVENTS: u64 = 500_000;
+
 /// Goes with a batch through the committer.
 #[derive(Debug)]
 pub(super) struct Ticket {
@@ -74,8 +77,8 @@ impl CommitSink for Sink {
     }
 
     fn group_ended(&mut self) {
-        let moving = !self.replayer.is_stalled();
-        self.inbox.hand(&mut self.group, moving);
+        let soon = !self.replayer.is_stalled() && self.replayer.left_to_replay() < SOON_EVENTS;
+        self.inbox.hand(&mut self.group, soon);
     }
 
     fn refused(&mut self, ticket: Ticket, why: Refused) {

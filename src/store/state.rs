@@ -88,7 +88,9 @@ impl Store {
     /// How many events wait for the index, if they are too many.
     pub(super) fn backlog_full(&self) -> Option<u64> {
         let durable = self.log.durable();
-        let pending = durable.since(self.index().applied());
+        // What a replay still has to do was there before it and is no backlog.
+        let replayed = self.replayer.replaying_to().unwrap_or_default();
+        let pending = durable.since(self.index().applied().max(replayed));
         if pending == 0 {
             return None;
         }
@@ -101,11 +103,10 @@ impl Store {
 
     /// How far a rebuild is, if there is one.
     pub(super) fn rebuild_progress(&self) -> Option<String> {
-        self.replayer.is_rebuilding().then(|| {
+        self.replayer.replaying_to().map(|goal| {
             format!(
-                "the index is rebuilding: seq {} of {}",
-                self.index().applied(),
-                self.log.durable()
+                "the index is rebuilding: seq {} of {goal}",
+                self.index().applied()
             )
         })
     }

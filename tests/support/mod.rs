@@ -6,3 +6,7 @@
 )]
 
 pub mod http;
+pub mod mount;
+pub mod process;
+pub mod served;
+pub mod traffic;

@@ -49,9 +49,10 @@ pub(super) fn dump(
     let mut cursor = log
         .live
         .frames(Seq::FIRST, options.to().min(log.last_seq()));
+    let payloads = LogPayloads::new(log.live.clone());
     while let Some(frame) = cursor.next_frame()? {
         let folded = LoggedFrame::of(&cursor, &frame)?;
-        let judged = fold(&index, &folded, log)?;
+        let judged = fold(&index, &folded, &payloads)?;
         if frame.header.last_seq() < options.from() {
             continue;
         }
@@ -81,9 +82,13 @@ pub(super) fn dump(
     Ok(())
 }
 
-fn fold(index: &Index, frame: &LoggedFrame, log: &OfflineLog) -> Result<Vec<Judged>, IndexError> {
+fn fold(
+    index: &Index,
+    frame: &LoggedFrame,
+    payloads: &LogPayloads,
+) -> Result<Vec<Judged>, IndexError> {
     loop {
-        match index.apply(frame.first_seq, frame.input(), &LogPayloads(&log.live)) {
+        match index.apply(frame.first_seq, frame.input(), payloads) {
             Ok(judged) => return Ok(judged),
             Err(IndexError::DeltaFull) => {
                 let failing = index.flush_health();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::error::IndexError;
@@ -24,6 +25,7 @@ pub(in super::super) fn writing(
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(files.main(), flags)?;
     prepare(&connection, options)?;
+    leave_wal(&connection, true)?;
     connection.pragma_update(None, "page_size", 4096)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
@@ -48,6 +50,7 @@ pub(in super::super) fn reading(
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(files.main(), flags)?;
     prepare(&connection, options)?;
+    leave_wal(&connection, true)?;
     Ok(connection)
 }
 
@@ -73,6 +76,13 @@ fn prepare(connection: &Connection, options: &IndexOptions) -> Result<(), IndexE
     Ok(())
 }
 
+/// Whether closing the connection, as the last one, leaves the WAL as it is. Else SQLite
+/// copies it into the database and removes it, by name: only an orderly close wants that.
+fn leave_wal(connection: &Connection, leave: bool) -> Result<(), IndexError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave)?;
+    Ok(())
+}
+
 /// Copies what it can from the WAL into the database, without waiting for readers.
 /// Returns the size in bytes that the database must have from now on, when all was copied.
 pub(in super::super) fn checkpoint(connection: &Connection) -> Result<Option<u64>, IndexError> {
@@ -88,16 +98,18 @@ pub(in super::super) fn checkpoint(connection: &Connection) -> Result<Option<u64
     Ok(Some(super::from_sql(pages) * super::from_sql(page_bytes)))
 }
 
-/// Empties the WAL, once all other connections are closed.
+/// Closes the connection that writes, once all others are closed, so that only the database
+/// itself is left.
 ///
 /// # Errors
-/// [`IndexError`] also when another process still reads it.
-pub(in super::super) fn truncate_wal(connection: &Connection) -> Result<(), IndexError> {
+/// [`IndexError`] also when another process still reads the WAL, which then stays.
+pub(in super::super) fn close(connection: Connection) -> Result<(), IndexError> {
     let busy: i64 =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy == 0 {
-        return Ok(());
+    if busy != 0 {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(code, None).into());
     }
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-    Err(rusqlite::Error::SqliteFailure(code, None).into())
+    leave_wal(&connection, false)?;
+    connection.close().map_err(|(_, error)| error.into())
 }

@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod damage;
+mod ends;
 mod faults;
 mod measure;
 mod merges;

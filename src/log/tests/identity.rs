@@ -137,8 +137,8 @@ fn frames_that_must_be_understood_and_are_not_are_refused_by_name() {
 fn frames_that_may_be_skipped_are_skipped_and_kept() {
     let changes: [fn(&mut FrameHeader); 3] = [
         |header| header.type_number = 128,
-        |header| (header.type_number, header.flags) = (255, 0xFFFF),
-        |header| header.flags = 0x8100,
+        |header| (header.type_number, header.flags) = (255, 0xFF00),
+        |header| (header.type_number, header.flags) = (FrameType::Control as u8, 0x8100),
     ];
     for change in changes {
         let (store, disk, _) = with_frame(change);

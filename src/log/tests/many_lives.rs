@@ -83,7 +83,7 @@ fn plan(disk: &SimulatedDisk, chance: &mut Rng) {
 
 #[test]
 fn no_order_of_crashes_and_failures_over_many_lives_loses_or_repeats_anything() {
-    (0..200).for_each(many_lives);
+    (0..120).for_each(many_lives);
 }
 
 /// Run with `ONCELOG_TEST_SEED` set to begin elsewhere, and `--ignored`.

@@ -1,0 +1,132 @@
+//! First payloads, read from the log when the fold must compare them.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::event::{PayloadKind, Seq};
+use crate::index::digest::CanonicalDigest;
+use crate::index::fold::{LoggedPayload, PayloadUnreadable, Payloads};
+use crate::log::codec::decode_erased;
+use crate::log::error::Evidence;
+use crate::log::format::FrameType;
+use crate::log::reader::Frame;
+use crate::log::{FrameCursor, LiveLog, LogError};
+
+/// How many frames are kept: the one that is judged and the one that was first.
+const KEPT: usize = 2;
+
+/// Reads payloads out of a log.
+///
+/// It keeps the frames it read last: a batch that is sent again in other words has the
+/// payloads of two frames compared, in turns, and to read those for each takes minutes.
+#[derive(Debug)]
+pub struct LogPayloads {
+    log: Arc<LiveLog>,
+    /// The last one used comes last.
+    kept: Mutex<Vec<ReadFrame>>,
+}
+
+impl LogPayloads {
+    /// Those of this log.
+    pub fn new(log: Arc<LiveLog>) -> LogPayloads {
+        LogPayloads {
+            log,
+            kept: Mutex::default(),
+        }
+    }
+
+    fn read(&self, seq: Seq) -> Result<Option<LoggedPayload>, LogError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let frame = match kept.iter().position(|frame| frame.holds(seq)) {
+            Some(place) => Some(kept.remove(place)),
+            None => {
+                if kept.len() == KEPT {
+                    // First, so that there are no more of them in memory.
+                    kept.remove(0);
+                }
+                ReadFrame::with(&self.log, seq)?
+            }
+        };
+        let payload = frame.as_ref().and_then(|frame| frame.payload(seq));
+        kept.extend(frame);
+        Ok(payload)
+    }
+}
+
+impl Payloads for LogPayloads {
+    fn payload(&self, seq: Seq) -> Result<LoggedPayload, PayloadUnreadable> {
+        let unreadable =
+            |source: Box<dyn std::error::Error + Send + Sync>| PayloadUnreadable { seq, source };
+        self.read(seq)
+            .map_err(|error| unreadable(Box::new(error)))?
+            .ok_or_else(|| unreadable("no payload is there".into()))
+    }
+}
+
+/// A frame, and where in it the payloads are.
+#[derive(Debug)]
+struct ReadFrame {
+    cursor: FrameCursor,
+    frame: Frame,
+    payloads: Vec<Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Sent(PayloadKind, Range<usize>),
+    Erased(CanonicalDigest),
+}
+
+impl ReadFrame {
+    /// The frame that holds this seq; none if it is not durable.
+    fn with(log: &Arc<LiveLog>, seq: Seq) -> Result<Option<ReadFrame>, LogError> {
+        let mut cursor = log.frames(seq, seq);
+        let Some(frame) = cursor.next_frame()? else {
+            return Ok(None);
+        };
+        let payloads = match frame.frame_type {
+            Some(FrameType::Events) => {
+                let base = cursor.payload().as_ptr().addr();
+                let place = |payload: &[u8]| {
+                    // Events borrow from the frame's bytes.
+                    let start = payload.as_ptr().addr() - base;
+                    start..start + payload.len()
+                };
+                let events = cursor.events(&frame)?;
+                let places = events
+                    .iter()
+                    .map(|event| Place::Sent(event.kind, place(event.payload)));
+                places.collect()
+            }
+            Some(FrameType::Erased) => {
+                let erased = decode_erased(cursor.payload(), frame.header.count)
+                    .map_err(|error| frame.undecodable(error, Evidence::Synced))?;
+                let digests = erased
+                    .events
+                    .iter()
+                    .map(|event| Place::Erased(CanonicalDigest(event.canonical)));
+                digests.collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(Some(ReadFrame {
+            cursor,
+            frame,
+            payloads,
+        }))
+    }
+
+    fn holds(&self, seq: Seq) -> bool {
+        self.frame.header.first_seq <= seq && seq < self.frame.header.next_seq()
+    }
+
+    fn payload(&self, seq: Seq) -> Option<LoggedPayload> {
+        let number = seq.since(self.frame.header.first_seq) as usize;
+        Some(match self.payloads.get(number)? {
+            Place::Sent(kind, place) => {
+                LoggedPayload::Sent(*kind, self.cursor.payload().get(place.clone())?.to_vec())
+            }
+            Place::Erased(digest) => LoggedPayload::Erased(*digest),
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! What a server does at its start with an index that is not as it was left: it folds a new
+//! one from the log, and refuses when the index shows that the log has lost something.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use support::mount::SmallDisk;
+use support::process::{run_command, serve_command};
+use support::served::Served;
+use support::traffic::{Book, Event, body, check_at_rest};
+use tempfile::TempDir;
+
+/// A store that has been stopped.
+struct Stopped {
+    directory: TempDir,
+    book: Book,
+}
+
+impl Stopped {
+    fn with_events(count: u64) -> Stopped {
+        let mut stopped = Stopped {
+            directory: tempfile::tempdir().unwrap(),
+            book: Book::default(),
+        };
+        stopped.run(count);
+        stopped
+    }
+
+    /// Starts it, publishes old, changed and new events, and stops it.
+    fn run(&mut self, count: u64) {
+        let server = Served::start(self.directory.path(), &[]);
+        self.publish(&server, count);
+        assert_eq!(server.stop().code, Some(0));
+    }
+
+    fn publish(&mut self, server: &Served, count: u64) {
+        let ids = 0..self.book.sent().len() as u64 + count;
+        let variant = |id: u64| (id % 4).min(2) as u8;
+        let events: Vec<Event> = ids
+            .map(|id| Event {
+                id,
+                variant: variant(id),
+            })
+            .collect();
+        let answer = server.publish(body(&events));
+        self.book.take(&events, &answer);
+    }
+
+    fn index_file(&self) -> PathBuf {
+        self.directory.path().join("index/index.sqlite3")
+    }
+}
+
+/// Meddles with the index of a stopped store, which must then work as if nothing had been.
+fn rebuilt_after(meddle: impl FnOnce(&Path)) {
+    let mut stopped = Stopped::with_events(300);
+    stopped.run(200);
+    meddle(&stopped.index_file());
+    let mut server = Served::start(stopped.directory.path(), &[]);
+    assert!(server.said().contains("is replayed"), "{}", server.said());
+    stopped.publish(&server, 10);
+    check_at_rest(&server, &mut stopped.book);
+    server.kill_and_restart();
+    check_at_rest(&server, &mut stopped.book);
+}
+
+fn execute(index_file: &Path, sql: &str) {
+    let connection = Connection::open(index_file).unwrap();
+    connection.execute_batch(sql).unwrap();
+}
+
+#[test]
+fn a_missing_index_is_folded_from_the_log() {
+    rebuilt_after(|file| fs::remove_file(file).unwrap());
+}
+
+#[test]
+fn an_index_of_an_older_schema_is_folded_anew() {
+    rebuilt_after(|file| execute(file, "PRAGMA user_version = 0"));
+}
+
+#[test]
+fn an_index_of_a_later_schema_is_folded_anew() {
+    rebuilt_after(|file| {
+        execute(
+            file,
+            "PRAGMA user_version = 99; DROP TABLE head; CREATE TABLE new (x)",
+        );
+    });
+}
+
+#[test]
+fn an_index_of_another_fold_is_folded_anew() {
+    rebuilt_after(|file| execute(file, "UPDATE head SET fold_version = fold_version + 1"));
+}
+
+#[test]
+fn the_index_of_another_log_is_folded_anew() {
+    let other = Stopped::with_events(400);
+    rebuilt_after(|file| {
+        fs::copy(other.index_file(), file).unwrap();
+    });
+}
+
+#[test]
+fn garbage_in_the_place_of_the_index_is_folded_anew() {
+    rebuilt_after(|file| fs::write(file, [0xa5; 50_000]).unwrap());
+}
+
+#[test]
+fn a_cut_index_is_folded_anew() {
+    rebuilt_after(|file| {
+        let whole = fs::read(file).unwrap();
+        fs::write(file, &whole[..whole.len() / 2]).unwrap();
+    });
+}
+
+#[test]
+fn an_emptied_index_is_folded_anew() {
+    rebuilt_after(|file| fs::write(file, []).unwrap());
+}
+
+#[test]
+fn a_killed_stores_wal_over_an_older_database_is_never_a_wrong_verdict() {
+    let mut stopped = Stopped::with_events(300);
+    let older = fs::read(stopped.index_file()).unwrap();
+    for count in [200, 100] {
+        let mut server = Served::start(stopped.directory.path(), &[]);
+        stopped.publish(&server, count);
+        server.wait_until_flushed();
+        server.kill();
+        assert!(stopped.index_file().with_extension("sqlite3-wal").exists());
+        fs::write(stopped.index_file(), &older).unwrap();
+        let server = Served::start(stopped.directory.path(), &[]);
+        stopped.publish(&server, 10);
+        check_at_rest(&server, &mut stopped.book);
+    }
+}
+
+#[test]
+fn a_full_disk_of_the_index_does_not_keep_a_killed_store_from_starting() {
+    let mut stopped = Stopped {
+        directory: tempfile::tempdir().unwrap(),
+        book: Book::default(),
+    };
+    let index_dir = stopped.directory.path().join("index");
+    let Some(disk) = SmallDisk::mount(&index_dir, 4096) else {
+        return;
+    };
+    let mut server = Served::start(stopped.directory.path(), &[]);
+    stopped.publish(&server, 300);
+    server.wait_until_flushed();
+    disk.fill();
+    stopped.publish(&server, 300);
+    server.wait_for_state("degraded");
+    server.kill();
+    disk.fill();
+
+    let server = Served::start(stopped.directory.path(), &[]);
+    stopped.publish(&server, 100);
+    server.wait_for("degraded", |stats| {
+        stats["index"]["degraded_since"].is_string()
+    });
+    stopped.publish(&server, 100);
+    fs::remove_file(disk.filler()).unwrap();
+    check_at_rest(&server, &mut stopped.book);
+    drop((server, disk));
+}
+
+#[test]
+fn an_index_ahead_of_its_log_is_a_refusal_that_changes_nothing() {
+    let mut stopped = Stopped::with_events(300);
+    let (log, older) = (
+        stopped.directory.path().join("log"),
+        stopped.directory.path().join("older"),
+    );
+    copy_all(&log, &older);
+    stopped.run(200);
+    fs::remove_dir_all(&log).unwrap();
+    fs::rename(&older, &log).unwrap();
+    refused(&stopped, "seq 800");
+
+    // Also when the log is gone altogether.
+    fs::remove_dir_all(&log).unwrap();
+    refused(&stopped, "seq 800");
+}
+
+fn refused(stopped: &Stopped, says: &str) {
+    let before = contents(stopped.directory.path());
+    let ended = run_command(serve_command(stopped.directory.path(), &[]));
+    let said = &ended.stderr;
+    assert_eq!(ended.code, Some(3), "{said}");
+    assert!(said.contains(says), "{said}");
+    let after = contents(stopped.directory.path());
+    let changed = before.symmetric_difference(&after);
+    let changed: Vec<&PathBuf> = changed.map(|(path, _)| path).collect();
+    assert!(changed.is_empty(), "{changed:?} changed");
+}
+
+/// All bytes in log and index, by file.
+fn contents(data_dir: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
+    ["log", "index"]
+        .iter()
+        .filter_map(|part| fs::read_dir(data_dir.join(part)).ok())
+        .flat_map(|entries| entries.map(|entry| entry.unwrap().path()))
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn an_index_locked_at_the_start_is_used_when_it_is_free() {
+    let mut stopped = Stopped::with_events(300);
+    let locked = Connection::open(stopped.index_file()).unwrap();
+    locked.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let server = Served::start(stopped.directory.path(), &[]);
+    stopped.publish(&server, 100);
+    server.wait_for_state("degraded");
+    stopped.publish(&server, 100);
+    drop(locked);
+    check_at_rest(&server, &mut stopped.book);
+}
