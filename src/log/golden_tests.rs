@@ -16,9 +16,9 @@ use super::frame::{FrameHeader, PreparedPayload, encode_frame};
 use super::header::{FrameTable, Meta, SegmentHeader};
 use super::inventory::Inventory;
 use super::reader::{FrameWalk, Step};
-use super::recovery::check_sealed;
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::FileSystem;
+use super::survey::check_sealed;
 use super::tail::{Ending, examine};
 use crate::event::{Batch, Event, EventLimits, KeyRule, PayloadKind, Seq};
 

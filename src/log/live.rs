@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::codec::decode_events;
-use super::error::{Corruption, Evidence, Fault, LogError, SealFault};
+use super::cursor::FrameCursor;
+use super::error::{Evidence, LogError};
 use super::format::{FrameType, LogId};
-use super::frame::FrameFault;
 use super::header::{FrameTable, SegmentHeader};
-use super::reader::{ByteSource, Frame, FrameWalk, Step};
+use super::reader::{ByteSource, Frame, FrameWalk};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Storage, StorageFile};
 use crate::event::{Event, Seq};
@@ -58,9 +57,9 @@ pub struct LiveLog {
 
 #[derive(Debug)]
 pub(super) struct LiveSegment {
-    id: SegmentId,
+    pub(super) id: SegmentId,
     header: SegmentHeader,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     body: RwLock<Body>,
 }
 
@@ -232,12 +231,7 @@ impl LiveLog {
 
     /// Frames that hold seqs of `[from, upto]`, as far as they are durable, in order.
     pub fn frames(self: &Arc<Self>, from: Seq, upto: Seq) -> FrameCursor {
-        FrameCursor {
-            log: self.clone(),
-            place: None,
-            next: from.max(Seq::FIRST),
-            upto,
-        }
+        FrameCursor::new(self.clone(), from, upto)
     }
 
     /// Gives the event with this seq and its frame to `visit`; none if it is not durable or
@@ -263,7 +257,7 @@ impl LiveLog {
     }
 
     /// What proves that the frames of this segment that are said to be durable are it.
-    fn evidence(&self, segment: SegmentId) -> Evidence {
+    pub(super) fn evidence(&self, segment: SegmentId) -> Evidence {
         let last = read(&self.segments).last().map(|last| last.id);
         if last.is_some_and(|last| last > segment) {
             Evidence::FurtherSegment
@@ -272,7 +266,7 @@ impl LiveLog {
         }
     }
 
-    fn segment_of(&self, seq: Seq) -> Option<Arc<LiveSegment>> {
+    pub(super) fn segment_of(&self, seq: Seq) -> Option<Arc<LiveSegment>> {
         let segments = read(&self.segments);
         let after = segments.partition_point(|segment| segment.id.0 <= seq);
         Some(segments[after.checked_sub(1)?].clone())
@@ -281,7 +275,7 @@ impl LiveLog {
 
 impl LiveSegment {
     /// A walk that starts at the frame of this seq or a little before it.
-    fn walk_to(&self, seq: Seq, log: &LiveLog) -> Result<FrameWalk, LogError> {
+    pub(super) fn walk_to(&self, seq: Seq, log: &LiveLog) -> Result<FrameWalk, LogError> {
         let (source, floor) = self.source(seq, log)?;
         let walk = FrameWalk::new(self.id, self.header, source);
         Ok(match floor {
@@ -322,106 +316,11 @@ impl LiveSegment {
     }
 
     /// How far a walk may go now.
-    fn limit(&self) -> u64 {
+    pub(super) fn limit(&self) -> u64 {
         match &*read(&self.body) {
             Body::Active { end, .. } => *end,
             Body::Sealed { .. } => u64::MAX,
         }
-    }
-}
-
-/// Reads frames in order, across segments, up to what is durable at the time of each call.
-#[derive(Debug)]
-pub struct FrameCursor {
-    log: Arc<LiveLog>,
-    place: Option<(Arc<LiveSegment>, FrameWalk)>,
-    next: Seq,
-    upto: Seq,
-}
-
-impl FrameCursor {
-    /// The first seq that the next frame must hold.
-    pub fn next_seq(&self) -> Seq {
-        self.next
-    }
-
-    /// The next frame that takes seqs; none when the end was reached, or for now what is durable.
-    /// The first one may begin before the seq asked for, the last one end behind it.
-    ///
-    /// # Errors
-    /// I/O errors and damage. The cursor stays where it is.
-    pub fn next_frame(&mut self) -> Result<Option<Frame>, LogError> {
-        loop {
-            if self.next > self.upto.min(self.log.durable()) {
-                return Ok(None);
-            }
-            let (segment, walk) = match self.place.take() {
-                Some(place) => self.place.insert(place),
-                None => {
-                    let Some(segment) = self.log.segment_of(self.next) else {
-                        return Ok(None);
-                    };
-                    let walk = segment.walk_to(self.next, &self.log)?;
-                    self.place.insert((segment, walk))
-                }
-            };
-            walk.set_limit(segment.limit());
-            let fault = match walk.step() {
-                Ok(Step::Frame(frame)) => {
-                    if frame.frame_type == Some(FrameType::Seal) {
-                        let (due, id) = (walk.due(), segment.id);
-                        self.place = None;
-                        self.check_goes_on(id, frame.offset, due)?;
-                    } else if frame.header.count > 0 && frame.header.next_seq() > self.next {
-                        self.next = frame.header.next_seq();
-                        return Ok(Some(frame));
-                    }
-                    continue;
-                }
-                Ok(Step::Fault(fault)) => fault,
-                // What is durable ends behind the seq that is due here.
-                Ok(Step::Limit) => Fault::Frame(FrameFault::Nothing),
-                Err(error) => return Err(walk.place(error, &segment.path)),
-            };
-            let error = walk.corruption(fault, self.log.evidence(segment.id));
-            // A later attempt opens the file again: a disk may come back.
-            self.place = None;
-            return Err(error);
-        }
-    }
-
-    /// Behind a seal another segment must hold the seq that is due.
-    fn check_goes_on(&self, sealed: SegmentId, offset: u64, due: Seq) -> Result<(), LogError> {
-        let next = self.log.segment_of(self.next).map(|segment| segment.id);
-        if next.is_some_and(|next| next > sealed) || self.next > self.log.durable() {
-            return Ok(());
-        }
-        let fault = SealFault::Gap {
-            due,
-            next: next.unwrap_or(sealed).0,
-        };
-        Err(Corruption {
-            segment: sealed,
-            offset,
-            seq: due,
-            fault: Fault::Seal(fault),
-            evidence: Evidence::Synced,
-        }
-        .into())
-    }
-
-    /// The payload of the frame that was given last.
-    pub fn payload(&self) -> &[u8] {
-        self.place.as_ref().map_or(&[], |(_, walk)| walk.payload())
-    }
-
-    /// The events of an `events` frame that was given last.
-    ///
-    /// # Errors
-    /// Damage: its CRC is right and its payload is not what it should be.
-    pub fn events(&self, frame: &Frame) -> Result<Vec<Event<'_>>, LogError> {
-        decode_events(self.payload(), frame.header.count)
-            .map_err(|error| frame.undecodable(error, self.log.evidence(frame.segment)))
     }
 }
 

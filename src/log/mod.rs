@@ -2,12 +2,14 @@
 //!
 //! From the bytes up: [`format`] is the specification; `header`, [`frame`] and [`codec`]
 //! are pure functions between bytes and meaning; [`storage`] is the seam below, where
-//! faults are made; [`segment`] and [`reader`] read; `tail` decides how a log ends;
-//! `recovery` mends and `torn` keeps what it cuts; `offline` is for those who only look;
-//! `room`, `writer` and `committer` write; [`live`] is what readers in the same process see.
+//! faults are made; [`segment`] and [`reader`] read; `tail` decides how a log ends, `survey`
+//! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
+//! `committer` write; [`live`] and `cursor` are what readers in the same process see, and
+//! `offline` what those see who only look.
 
 pub mod codec;
 mod committer;
+mod cursor;
 pub mod error;
 pub mod format;
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub mod recovery;
 pub mod room;
 pub mod segment;
 pub mod storage;
+mod survey;
 pub mod tail;
 #[cfg(test)]
 mod tests;
@@ -36,9 +39,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use committer::{CommitSink, Committer, Refused, Status};
+pub use cursor::FrameCursor;
 pub use error::LogError;
 pub use format::LogId;
-pub use live::{Access, FrameCursor, LiveLog, LogFigures};
+pub use live::{Access, LiveLog, LogFigures};
 pub use offline::OfflineLog;
 pub use recovery::Unclean;
 pub use room::NoRoom;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Corruption, LogError, SealFault};
-use super::format::{HEADER_BYTES, LogId};
+use super::error::{Corruption, LogError};
+use super::format::HEADER_BYTES;
 use super::header::FrameTable;
 use super::inventory::Inventory;
 use super::live::{Access, LiveLog};
@@ -70,10 +70,10 @@ impl OfflineLog {
         let mut segments = Vec::new();
         for id in inventory.segments {
             if id < damage.segment {
-                let segment = open(storage.as_ref(), dir, id, log_id)?;
+                let segment = SegmentFile::open_of(storage.as_ref(), dir, id, log_id)?;
                 live.add_sealed(&segment, segment.len_bytes()?);
             } else if damage.offset >= HEADER_BYTES as u64 {
-                let segment = open(storage.as_ref(), dir, id, log_id)?;
+                let segment = SegmentFile::open_of(storage.as_ref(), dir, id, log_id)?;
                 let end = damage.offset;
                 live.add_active(&segment, table_before(&segment, end), end, end);
             } else {
@@ -129,15 +129,8 @@ fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
             tail: None,
         });
     };
-    let first = open(storage.as_ref(), dir, inventory.segments[0], log_id)?;
-    if first.id.0 != Seq::FIRST {
-        let gap = SealFault::Gap {
-            due: Seq::FIRST,
-            next: first.id.0,
-        };
-        return Err(first.seal_fault(gap, 0, Seq::FIRST));
-    }
-    let last = open(storage.as_ref(), dir, *last, log_id)?;
+    SegmentFile::open_of(storage.as_ref(), dir, inventory.segments[0], log_id)?.must_be_first()?;
+    let last = SegmentFile::open_of(storage.as_ref(), dir, *last, log_id)?;
     let tail = examine(&last, None)?;
     let live = LiveLog::new(
         storage.clone(),
@@ -147,7 +140,7 @@ fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
         Access::Pread,
     );
     for id in earlier {
-        let segment = open(storage.as_ref(), dir, *id, log_id)?;
+        let segment = SegmentFile::open_of(storage.as_ref(), dir, *id, log_id)?;
         let bytes = segment.len_bytes()?;
         live.add_sealed(&segment, bytes);
     }
@@ -173,21 +166,4 @@ fn table_before(segment: &SegmentFile, end: u64) -> FrameTable {
         }
     }
     table
-}
-
-fn open(
-    storage: &dyn Storage,
-    dir: &Path,
-    id: SegmentId,
-    log_id: LogId,
-) -> Result<SegmentFile, LogError> {
-    let segment = SegmentFile::open(storage, dir, id)?;
-    if segment.header.log_id == log_id {
-        return Ok(segment);
-    }
-    Err(LogError::Foreign {
-        segment: id,
-        found: segment.header.log_id,
-        expected: log_id,
-    })
 }

@@ -8,15 +8,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::{Evidence, Fault, LogError, SealFault};
+use super::error::LogError;
 use super::format::*;
 use super::frame::{FrameHeader, PreparedPayload, encode_frame};
 use super::header::{FrameTable, Meta};
 use super::inventory::{Inventory, META_NAME, RESERVE_NAME};
-use super::reader::{FrameWalk, Step};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Storage, StorageFile, is_disk_full};
-use super::tail::{Ending, Tail, examine};
+use super::survey::{SealedSegment, Survey, survey};
+use super::tail::{Ending, Tail};
 use super::torn::TornFiles;
 use crate::event::Seq;
 
@@ -33,17 +33,6 @@ pub struct RecoveryOptions {
     pub index_flushed: Option<Seq>,
     /// How many bytes of sealed segments are read and checked, the newest first.
     pub verify_bytes: u64,
-}
-
-/// A segment that is sealed, with the seq that is due behind it.
-#[derive(Clone, Debug)]
-pub struct SealedSegment {
-    /// The segment.
-    pub segment: SegmentFile,
-    /// Its length.
-    pub bytes: u64,
-    /// The first seq after it.
-    pub next_seq: Seq,
 }
 
 /// A segment that goes on where a clean stop left it.
@@ -101,7 +90,13 @@ pub fn recover(
     let inventory = Inventory::read(storage, dir)?;
     let existing_id = inventory.log_id(storage)?;
     let log_id = existing_id.unwrap_or(options.new_log_id);
-    let (sealed, last) = look_at_all(storage, &inventory, log_id, options)?;
+    let Survey { sealed, last } = survey(
+        storage,
+        &inventory,
+        log_id,
+        options.index_flushed,
+        options.verify_bytes,
+    )?;
 
     // Up to here nothing was changed.
     for name in &inventory.left_overs {
@@ -134,111 +129,6 @@ pub fn recover(
         recovery.settle(segment.id, tail, &mut recovered)?;
     }
     Ok(recovered)
-}
-
-type Looked = (Vec<SealedSegment>, Option<(SegmentFile, Tail)>);
-
-/// Reads what must be read, and changes nothing.
-fn look_at_all(
-    storage: &dyn Storage,
-    inventory: &Inventory,
-    log_id: LogId,
-    options: &RecoveryOptions,
-) -> Result<Looked, LogError> {
-    let Some((last, earlier)) = inventory.segments.split_last() else {
-        return match options.index_flushed {
-            Some(index_flushed) if index_flushed > Seq::ZERO => Err(LogError::BehindIndex {
-                log_end: Seq::ZERO,
-                index_flushed,
-            }),
-            _ => Ok((Vec::new(), None)),
-        };
-    };
-    let open = |id: SegmentId| {
-        let segment = SegmentFile::open(storage, &inventory.dir, id)?;
-        if segment.header.log_id == log_id {
-            Ok(segment)
-        } else {
-            Err(LogError::Foreign {
-                segment: id,
-                found: segment.header.log_id,
-                expected: log_id,
-            })
-        }
-    };
-    let mut sealed: Vec<SealedSegment> = Vec::with_capacity(earlier.len());
-    for (id, next) in earlier.iter().zip(&inventory.segments[1..]) {
-        let segment = open(*id)?;
-        let seal = match segment.required_seal() {
-            Ok(seal) => seal,
-            Err(error) => {
-                // The walk knows better where the damage begins.
-                check_sealed(&segment)?;
-                return Err(error);
-            }
-        };
-        if seal.next_seq != next.0 {
-            let gap = SealFault::Gap {
-                due: seal.next_seq,
-                next: next.0,
-            };
-            return Err(segment.seal_fault(gap, seal.offset, seal.next_seq));
-        }
-        let bytes = segment.len_bytes()?;
-        sealed.push(SealedSegment {
-            segment,
-            bytes,
-            next_seq: seal.next_seq,
-        });
-    }
-    if let Some(first) = inventory.segments.first().filter(|id| id.0 != Seq::FIRST) {
-        let gap = SealFault::Gap {
-            due: Seq::FIRST,
-            next: first.0,
-        };
-        return Err(open(*first)?.seal_fault(gap, 0, Seq::FIRST));
-    }
-    let last = open(*last)?;
-    let tail = examine(&last, options.index_flushed)?;
-    let mut budget = options.verify_bytes;
-    for sealed in sealed.iter().rev() {
-        let Some(left) = budget.checked_sub(sealed.bytes) else {
-            break;
-        };
-        budget = left;
-        check_sealed(&sealed.segment)?;
-    }
-    Ok((sealed, Some((last, tail))))
-}
-
-/// Reads a sealed segment from front to back.
-///
-/// # Errors
-/// I/O errors, and the first damage.
-pub fn check_sealed(segment: &SegmentFile) -> Result<(), LogError> {
-    let mut walk = FrameWalk::of_file(segment);
-    let mut table = FrameTable::default();
-    loop {
-        let fault = match walk.step() {
-            Ok(Step::Frame(frame)) if frame.frame_type == Some(FrameType::Seal) => {
-                if FrameTable::decode_seal(walk.payload(), &segment.header).as_ref() == Some(&table)
-                {
-                    return Ok(());
-                }
-                Fault::Seal(SealFault::Misfit)
-            }
-            Ok(Step::Frame(frame)) => {
-                if frame.header.count > 0 {
-                    table.note(frame.header.first_seq, frame.offset);
-                }
-                continue;
-            }
-            Ok(Step::Fault(fault)) => fault,
-            Ok(Step::Limit) => unreachable!("a walk without limit"),
-            Err(error) => return Err(walk.place(error, &segment.path)),
-        };
-        return Err(walk.corruption(fault, Evidence::FurtherSegment));
-    }
 }
 
 struct Recovery<'s> {

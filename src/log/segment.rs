@@ -68,6 +68,42 @@ impl SegmentFile {
         Self::of_file(file, path, id)
     }
 
+    /// Opens a segment of this log.
+    ///
+    /// # Errors
+    /// As [`SegmentFile::open`]; [`LogError::Foreign`] when it belongs to another log.
+    pub fn open_of(
+        storage: &dyn Storage,
+        dir: &Path,
+        id: SegmentId,
+        log_id: LogId,
+    ) -> Result<SegmentFile, LogError> {
+        let segment = SegmentFile::open(storage, dir, id)?;
+        if segment.header.log_id == log_id {
+            return Ok(segment);
+        }
+        Err(LogError::Foreign {
+            segment: id,
+            found: segment.header.log_id,
+            expected: log_id,
+        })
+    }
+
+    /// That the log begins with this segment.
+    ///
+    /// # Errors
+    /// [`Corruption`] when earlier ones are missing.
+    pub(super) fn must_be_first(&self) -> Result<(), LogError> {
+        if self.id.0 == Seq::FIRST {
+            return Ok(());
+        }
+        let gap = SealFault::Gap {
+            due: Seq::FIRST,
+            next: self.id.0,
+        };
+        Err(self.seal_fault(gap, 0, Seq::FIRST))
+    }
+
     /// The same for reading and writing.
     ///
     /// # Errors

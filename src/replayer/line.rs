@@ -1,0 +1,269 @@
+//! The line: one frame after the other, each as often as it takes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::frames::FrameReader;
+use super::inbox::{Handed, Inbox, Next, Waiter};
+use super::payloads::LogPayloads;
+use crate::event::Seq;
+use crate::index::fold::{FoldInput, Judged};
+use crate::index::{Index, IndexError};
+
+/// Attempts before the line is said to be stopped.
+const TRIES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How long a full delta is waited for before a stop is looked for.
+const ROOM_PAUSE: Duration = Duration::from_millis(50);
+/// So long the thread sleeps when nothing happens; it only bounds a lost wake-up.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// Why the line does not go on with a frame.
+enum Halt {
+    Stopping,
+    /// There is another index now, and another watermark.
+    Rebuilt,
+}
+
+pub(super) struct Line<W: Waiter> {
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox<W>>,
+    reader: FrameReader,
+    payloads: LogPayloads,
+    progress: Progress,
+}
+
+#[derive(Default)]
+struct Progress {
+    told: Option<Instant>,
+}
+
+impl<W: Waiter> Line<W> {
+    pub(super) fn new(shared: Arc<Shared>, inbox: Arc<Inbox<W>>) -> Line<W> {
+        let log = shared.log().clone();
+        Line {
+            shared,
+            inbox,
+            payloads: LogPayloads::new(log.clone()),
+            reader: FrameReader::new(log),
+            progress: Progress::default(),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        while !self.shared.stopping.load(Ordering::Acquire) {
+            let index = self.shared.index();
+            if let Some(what) = index.damage() {
+                // Also when nothing is to be applied: reads need it.
+                let _ = self.rebuild(&index, &what);
+                continue;
+            }
+            let next = index.applied().next();
+            self.tell_progress(next);
+            match self.inbox.take(next) {
+                Next::Handed(handed) => self.apply_handed(&index, handed),
+                Next::InLog => {
+                    // Whatever stops it is dealt with in there.
+                    let _ = self.apply_logged(&index, next);
+                }
+                Next::Later => self.inbox.wait(IDLE),
+            }
+        }
+    }
+
+    fn apply_handed(&mut self, index: &Arc<Index>, handed: Handed<W>) {
+        let Handed {
+            first_seq,
+            count,
+            arrivals,
+            mut waiter,
+            ..
+        } = handed;
+        let applied = match arrivals {
+            Some(arrivals) => {
+                let input = FoldInput::Arrivals(&arrivals);
+                self.apply(index, first_seq, input, &mut || {
+                    if let Some(waiter) = waiter.take() {
+                        waiter.later(first_seq, count);
+                    }
+                })
+            }
+            None => self.apply_logged(index, first_seq),
+        };
+        match (applied, waiter) {
+            (Ok(judged), Some(waiter)) => waiter.judged(first_seq, judged),
+            (Err(_), Some(waiter)) => waiter.later(first_seq, count),
+            (_, None) => {}
+        }
+    }
+
+    /// Reads the frame that is due from the log and applies it.
+    fn apply_logged(&mut self, index: &Arc<Index>, next: Seq) -> Result<Vec<Judged>, Halt> {
+        let mut attempt = Attempt::default();
+        let frame = loop {
+            match self.reader.read(next) {
+                Ok(Some(frame)) => break frame,
+                Ok(None) => return Ok(Vec::new()),
+                Err(error) => self.failed(&mut attempt, &error.to_string(), &mut || {})?,
+            }
+        };
+        self.recovered();
+        if frame.first_seq != next {
+            let what = format!(
+                "it was applied up to seq {}, which is within the frame of seq {}",
+                next.previous(),
+                frame.first_seq
+            );
+            return Err(self.rebuild(index, &what));
+        }
+        self.apply(index, frame.first_seq, frame.input(), &mut || {})
+    }
+
+    /// Applies a frame, however often it takes. `on_stall` is called when the line stops.
+    fn apply(
+        &mut self,
+        index: &Arc<Index>,
+        first_seq: Seq,
+        input: FoldInput<'_>,
+        on_stall: &mut dyn FnMut(),
+    ) -> Result<Vec<Judged>, Halt> {
+        let mut attempt = Attempt::default();
+        loop {
+            match index.apply(first_seq, input, &self.payloads) {
+                Ok(judged) => {
+                    self.recovered();
+                    return Ok(judged);
+                }
+                Err(IndexError::DeltaFull) => {
+                    if index.flush_health().failing_since.is_some() {
+                        self.shared
+                            .health
+                            .stall("the delta is full and cannot be flushed");
+                        self.inbox.release_all();
+                        on_stall();
+                    }
+                    index.wait_for_room(input.count(), ROOM_PAUSE);
+                    self.pause(Duration::ZERO)?;
+                }
+                Err(
+                    error @ (IndexError::Damaged { .. }
+                    | IndexError::OtherLog { .. }
+                    | IndexError::OtherVersion { .. }
+                    | IndexError::NotNext { .. }
+                    | IndexError::Closed),
+                ) => return Err(self.rebuild(index, &error.to_string())),
+                Err(error) => self.failed(&mut attempt, &error.to_string(), on_stall)?,
+            }
+        }
+    }
+
+    /// Counts a failed attempt and waits for the next one.
+    fn failed(
+        &self,
+        attempt: &mut Attempt,
+        why: &str,
+        on_stall: &mut dyn FnMut(),
+    ) -> Result<(), Halt> {
+        attempt.tries += 1;
+        self.shared.health.retried();
+        if attempt.tries >= TRIES {
+            if !attempt.stalled {
+                tracing::error!(
+                    "applying stops after {TRIES} attempts, to go on when it can: {why}"
+                );
+                self.shared.health.failed();
+            }
+            attempt.stalled = true;
+            self.shared.health.stall(why);
+            self.inbox.release_all();
+            on_stall();
+        }
+        let doubled = FIRST_PAUSE * 4u32.saturating_pow(attempt.tries - 1);
+        self.pause(doubled.min(PAUSE_MAX))
+    }
+
+    fn recovered(&self) {
+        if self.shared.health.is_stalled() {
+            tracing::info!("applying goes on");
+            self.shared.health.heal();
+        }
+    }
+
+    /// Sleeps, but not through a stop.
+    fn pause(&self, pause: Duration) -> Result<(), Halt> {
+        let until = Instant::now() + pause;
+        loop {
+            if self.shared.stopping.load(Ordering::Acquire) {
+                return Err(Halt::Stopping);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(Duration::from_millis(20)));
+        }
+    }
+
+    /// Puts a new, empty index in the place of a damaged one.
+    fn rebuild(&self, index: &Index, why: &str) -> Halt {
+        tracing::error!("the index is given up and folded anew from the log: {why}");
+        self.shared.health.failed();
+        // First: who finds the new index must know that it is not complete.
+        self.shared.replay_to(self.shared.log.durable());
+        // A connection left open could touch the files that are made under the same names.
+        index.abandon();
+        let mut attempt = Attempt::default();
+        loop {
+            let place = &self.shared.place;
+            // The directory may be what was taken away.
+            let opened = std::fs::create_dir_all(&place.dir)
+                .and_then(|()| Index::discard(&place.dir))
+                .map_err(IndexError::from)
+                .and_then(|()| Index::open(&place.dir, place.log_id, place.options.clone()));
+            match opened {
+                Ok(index) => {
+                    self.shared.replace_index(index);
+                    self.inbox.start_over(self.shared.log.durable());
+                    self.recovered();
+                    return Halt::Rebuilt;
+                }
+                Err(error) => {
+                    if let Err(halt) = self.failed(&mut attempt, &error.to_string(), &mut || {}) {
+                        return halt;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says about every second how far a rebuild is, and when it is done.
+    fn tell_progress(&mut self, next: Seq) {
+        let Some(goal) = self.shared.replaying_to() else {
+            return;
+        };
+        let applied = next.previous();
+        if applied >= goal {
+            tracing::info!("the index is complete up to seq {applied}");
+            self.shared.replay_to(Seq::ZERO);
+            self.progress.told = None;
+        } else if self
+            .progress
+            .told
+            .is_none_or(|told| told.elapsed() >= Duration::from_secs(1))
+        {
+            if self.progress.told.is_some() {
+                tracing::info!("replaying: seq {applied} of {goal}");
+            }
+            self.progress.told = Some(Instant::now());
+        }
+    }
+}
+
+#[derive(Default)]
+struct Attempt {
+    tries: u32,
+    stalled: bool,
+}
