@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::stops::Stops;
 use crate::config::{ServeConfig, ServeOptions, unknown_variables};
 use crate::http::{HttpOptions, serve as serve_http, serve_opening};
-use crate::store::{OpenError, Store, StoreOptions};
+use crate::store::{OpenError, OpenFailure, Store, StoreOptions};
 
 /// Between the first refusal and the exit of a poisoned process, so that it is read.
 const POISONED_DRAIN: Duration = Duration::from_secs(1);
@@ -103,13 +103,15 @@ async fn serve(config: ServeConfig) -> ExitCode {
         store.log_id(),
         addresses(&listeners).join(" and ")
     );
-    let listeners = match tokio_listeners(&listeners) {
-        Ok(listeners) => listeners,
+    let serving_on = match tokio_listeners(&listeners) {
+        Ok(serving_on) => serving_on,
         Err(error) => {
             super::say_error(&error);
             return ExitCode::from(FAILED);
         }
     };
+    // The last handles must be the server's: when it lets go of them, connections are refused.
+    drop(listeners);
 
     let (told, stopping_since) = oneshot::channel();
     let until_told = {
@@ -129,7 +131,7 @@ async fn serve(config: ServeConfig) -> ExitCode {
     };
     let mut http = config.http;
     http.drain = drain;
-    let serving = serve_http(listeners, store.clone(), http, until_told);
+    let serving = serve_http(serving_on, store.clone(), http, until_told);
     let poisoned = async {
         store.poisoned().await;
         tokio::time::sleep(POISONED_DRAIN).await;
@@ -221,11 +223,14 @@ fn tokio_listeners(listeners: &[std::net::TcpListener]) -> io::Result<Vec<TcpLis
 
 fn refused(error: &OpenError) -> ExitCode {
     super::say_error(error);
-    if error.is_refusal() {
-        super::say("nothing was changed; starting again will not help");
-        return ExitCode::from(REFUSED);
-    }
-    ExitCode::from(UNUSABLE)
+    ExitCode::from(match error.kind() {
+        OpenFailure::Refused => {
+            super::say("nothing was changed; starting again will not help");
+            REFUSED
+        }
+        OpenFailure::Unusable => UNUSABLE,
+        OpenFailure::Failed => FAILED,
+    })
 }
 
 /// As many open files as the system allows: connections and segments need them.

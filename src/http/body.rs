@@ -2,6 +2,7 @@
 //! bodies together in bounded memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -13,9 +14,12 @@ use tokio::time::{Instant, timeout_at};
 use super::app::App;
 use super::error::{ErrorCode, Problem};
 
-/// Taken before anything of a body is read. A body that turns out larger then takes all
-/// that it may need in one step, so that bodies do not wait for each other half read.
+/// Taken before anything of a body is read. A body that turns out larger takes as much again,
+/// and so on: never for what was only announced.
 const FIRST_BYTES: usize = 64 << 10;
+/// How long a body that is half read waits for more room. Bodies that wait for each other
+/// would wait for ever.
+const GROWTH_WAIT: Duration = Duration::from_secs(1);
 
 /// A body, with the room it takes.
 pub(super) struct ReadBody {
@@ -53,11 +57,11 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
             return Err(too_large("more", limit));
         }
         if length > room.num_permits() {
-            let rest = at_most.max(length) - room.num_permits();
-            room.merge(take_room(&app.body_room, rest, deadline).await?);
-            if let Some(declared) = declared {
-                all.reserve_exact(declared as usize - all.len());
-            }
+            let has = room.num_permits();
+            let wants = (2 * has).min(at_most).max(length);
+            let until = deadline.min(Instant::now() + GROWTH_WAIT);
+            room.merge(take_room(&app.body_room, wants - has, until).await?);
+            all.reserve_exact(wants - all.len());
         }
         all.extend_from_slice(&bytes);
         chunk = reading.next().await?;

@@ -56,7 +56,7 @@ impl PageMaker {
         }
     }
 
-    /// The next part of the array, never empty. Blocking.
+    /// The next part of the array; empty when much was looked at in vain. Blocking.
     pub(super) fn page(mut self) -> Result<Page, ReadError> {
         let mut out = Vec::with_capacity(PAGE_BYTES + PAGE_BYTES / 4);
         let opened = self.begun;
@@ -64,7 +64,7 @@ impl PageMaker {
             out.push(b'[');
         }
         let mut more = self.left > 0;
-        while more && out.len() <= usize::from(!opened) {
+        if more {
             let PageMaker {
                 scan,
                 writer,
@@ -116,27 +116,31 @@ impl Body for PagesBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        if let Some(bytes) = self.ready.take() {
-            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        loop {
+            match self.ready.take() {
+                Some(bytes) if bytes.is_empty() => {}
+                Some(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                None => {}
+            }
+            let Some(making) = &mut self.making else {
+                return Poll::Ready(None);
+            };
+            let made = ready!(Pin::new(making).poll(cx));
+            self.making = None;
+            let page = made
+                .map_err(CutShort::from)
+                .and_then(|page| page.map_err(CutShort::from));
+            match page {
+                Ok((bytes, next)) => {
+                    self.making = next.map(make);
+                    self.ready = Some(bytes);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "an answer was cut short");
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
         }
-        let Some(making) = &mut self.making else {
-            return Poll::Ready(None);
-        };
-        let made = ready!(Pin::new(making).poll(cx));
-        self.making = None;
-        let page = made
-            .map_err(CutShort::from)
-            .and_then(|page| page.map_err(CutShort::from));
-        Poll::Ready(Some(match page {
-            Ok((bytes, next)) => {
-                self.making = next.map(make);
-                Ok(Frame::data(bytes))
-            }
-            Err(error) => {
-                tracing::error!(%error, "an answer was cut short");
-                Err(error)
-            }
-        }))
     }
 
     fn is_end_stream(&self) -> bool {

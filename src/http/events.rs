@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{LINK, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -145,9 +146,14 @@ async fn page(app: Arc<App>, asked: Asked, limit: usize) -> Result<Response, Pro
 
 pub(super) async fn event(
     State(app): State<Arc<App>>,
-    Path(text): Path<String>,
+    text: Result<Path<String>, PathRejection>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
+    // What is no UTF-8 is no number either.
+    let text = text.map_or_else(
+        |_| String::from(char::REPLACEMENT_CHARACTER),
+        |Path(text)| text,
+    );
     Query::parse(raw.as_deref())?.end()?;
     let unknown = |text: &str| {
         Problem::new(

@@ -16,14 +16,19 @@ use crate::render::json::{push_comma, push_display, push_numbers};
 use crate::render::verdict::{VerdictCounts, push_original, verdict_name};
 use crate::store::Verdicts;
 
-/// The most seqs of one request: the events of the largest batch by default.
+/// The most seqs of one request, unless a batch may have more.
 const RANGE_MAX: u64 = 100_000;
+
+/// Every batch can be asked for in one request.
+fn range_max(app: &App) -> u64 {
+    RANGE_MAX.max(app.options.limits.events_per_batch as u64)
+}
 
 pub(super) async fn receipts(
     State(app): State<Arc<App>>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
-    let (from, to) = range(raw.as_deref())?;
+    let (from, to) = range(raw.as_deref(), range_max(&app))?;
     match blocking(move || Ok(app.store.verdicts(from, to)?)).await? {
         Verdicts::Judged(judged) => Ok(json_text(text(from, to, &judged))),
         Verdicts::Pending { applied } => {
@@ -45,7 +50,7 @@ pub(super) async fn receipts(
     }
 }
 
-fn range(raw: Option<&str>) -> Result<(Seq, Seq), Problem> {
+fn range(raw: Option<&str>, range_max: u64) -> Result<(Seq, Seq), Problem> {
     let mut query = Query::parse(raw)?;
     let from: Option<u64> = query.take_number("from")?;
     let to: Option<u64> = query.take_number("to")?;
@@ -55,10 +60,10 @@ fn range(raw: Option<&str>) -> Result<(Seq, Seq), Problem> {
             "`from` and `to` are needed: the first and the last seq",
         ));
     };
-    if from == 0 || to < from || to - from >= RANGE_MAX {
+    if from == 0 || to < from || to - from >= range_max {
         return Err(invalid(format!(
             "`from` must be 1 or more, and `to` up to {} more",
-            RANGE_MAX - 1
+            range_max - 1
         )));
     }
     Ok((Seq::new(from), Seq::new(to)))
@@ -103,12 +108,12 @@ mod tests {
     #[test]
     fn a_range_is_bounded_and_starts_at_one() {
         assert_eq!(
-            range(Some("from=7&to=9")).expect("a range"),
+            range(Some("from=7&to=9"), RANGE_MAX).expect("a range"),
             (Seq::new(7), Seq::new(9))
         );
-        assert!(range(Some("from=1&to=100000")).is_ok());
+        assert!(range(Some("from=1&to=100000"), RANGE_MAX).is_ok());
         let max = u64::MAX;
-        assert!(range(Some(&format!("from={max}&to={max}"))).is_ok());
+        assert!(range(Some(&format!("from={max}&to={max}")), RANGE_MAX).is_ok());
         for raw in [
             "",
             "from=1",
@@ -118,7 +123,7 @@ mod tests {
             "from=1&to=100001",
             "from=1&to=2&x=3",
         ] {
-            assert!(range(Some(raw)).is_err(), "{raw}");
+            assert!(range(Some(raw), RANGE_MAX).is_err(), "{raw}");
         }
     }
 }

@@ -8,9 +8,12 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use rusqlite::Connection;
 
-use super::digest::KeyDigest;
+use super::digest::{CanonicalDigest, KeyDigest};
 use super::error::IndexError;
-use super::fold::{Arrivals, First, FoldInput, FoldState, Judged, Payloads, Verdict, judge_known};
+use super::fold::{
+    Arrivals, First, FoldInput, FoldState, Judged, Payloads, Verdict, canonical_of,
+    canonical_of_arrival, verdict_on_differing,
+};
 use super::lookup;
 use super::note::{NotStored, Note};
 use super::shared::{Live, Runs, Shared};
@@ -148,6 +151,7 @@ fn judge(
     firsts: &[Option<First>],
     payloads: &dyn Payloads,
 ) -> Result<(FoldState, Vec<Judged>), IndexError> {
+    let originals = differing_originals(arrivals, firsts, payloads)?;
     let mut all = Vec::with_capacity(firsts.len());
     let mut seq = first_seq;
     for (arrival, first) in arrivals.list.iter().zip(firsts) {
@@ -158,7 +162,15 @@ fn judge(
         );
         let (verdict, original_seq) = match first {
             None => (Verdict::Stored, seq),
-            Some(first) => (judge_known(seq, arrival, *first, payloads)?, first.seq),
+            Some(first) if first.payload == arrival.payload => (Verdict::Duplicate, first.seq),
+            Some(first) => {
+                if payloads.is_interrupted() {
+                    return Err(IndexError::Interrupted);
+                }
+                let again = canonical_of_arrival(seq, arrival, payloads)?;
+                let original = originals[&first.seq];
+                (verdict_on_differing(again, original), first.seq)
+            }
         };
         let judged = Judged {
             seq,
@@ -170,6 +182,32 @@ fn judge(
         seq = seq.next();
     }
     Ok((state, all))
+}
+
+/// The canonical digests of the first payloads that differ from an arrival's as sent.
+fn differing_originals(
+    arrivals: &Arrivals,
+    firsts: &[Option<First>],
+    payloads: &dyn Payloads,
+) -> Result<HashMap<Seq, CanonicalDigest>, IndexError> {
+    let mut seqs: Vec<Seq> = arrivals
+        .list
+        .iter()
+        .zip(firsts)
+        .filter_map(|(arrival, first)| first.filter(|first| first.payload != arrival.payload))
+        .map(|first| first.seq)
+        .collect();
+    // In the order of the log each frame is read once, however the batch is mixed.
+    seqs.sort_unstable();
+    seqs.dedup();
+    let mut originals = HashMap::with_capacity(seqs.len());
+    for seq in seqs {
+        if payloads.is_interrupted() {
+            return Err(IndexError::Interrupted);
+        }
+        originals.insert(seq, canonical_of(seq, payloads)?);
+    }
+    Ok(originals)
 }
 
 /// Changes the active delta, and wakes the flush thread if that has made something due.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::event::{Event, KeyRule, NAME_BYTES_MAX};
+use crate::event::{Event, KeyRule, NAME_BYTES_MAX, PayloadKind};
 
 /// The longest fields that a key has when its event was admitted: the rule, and two names
 /// with their lengths.
@@ -54,9 +54,13 @@ impl KeyDigest {
 }
 
 impl PayloadDigest {
-    /// The digest of a payload as sent.
-    pub fn of(payload: &[u8]) -> PayloadDigest {
-        PayloadDigest(first_16(blake3::hash(payload)))
+    /// The digest of a payload as sent. Payloads of different kinds are never equal: that of
+    /// JSON is BLAKE3 of its text, that of bytes is BLAKE3 keyed with 32 bytes of 1.
+    pub fn of(kind: PayloadKind, payload: &[u8]) -> PayloadDigest {
+        PayloadDigest(first_16(match kind {
+            PayloadKind::Json => blake3::hash(payload),
+            PayloadKind::Bytes => blake3::keyed_hash(&[PayloadKind::Bytes as u8; 32], payload),
+        }))
     }
 }
 
@@ -91,7 +95,6 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::event::PayloadKind;
 
     fn key(rule: KeyRule, topic: &str, source: &str, id: &str) -> KeyDigest {
         let event = Event {
@@ -140,7 +143,9 @@ mod tests {
     fn digests_are_frozen() {
         let digest = key(KeyRule::TopicAndId, "orders", "", "a-1");
         assert_eq!(digest.to_string(), "3fc3d17d2fbf869e527d36a4b02e167b");
-        let digest = PayloadDigest::of(br#"{"total":12.5}"#);
+        let digest = PayloadDigest::of(PayloadKind::Json, br#"{"total":12.5}"#);
         assert_eq!(digest.to_string(), "560180f3d43a4b5861f6f68d03deac57");
+        let digest = PayloadDigest::of(PayloadKind::Bytes, br#"{"total":12.5}"#);
+        assert_eq!(digest.to_string(), "0fe514e6aaf4a99558655ca60a3cf274");
     }
 }

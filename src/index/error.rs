@@ -67,6 +67,9 @@ pub enum IndexError {
     /// A payload that had to be compared could not be read.
     #[error(transparent)]
     Payload(Arc<PayloadUnreadable>),
+    /// Whoever reads the payloads wanted it to be broken off.
+    #[error("applying was interrupted")]
+    Interrupted,
     /// It was closed or abandoned; there may be another one in its place.
     #[error("the index is closed")]
     Closed,

@@ -12,6 +12,9 @@ use super::schema::connection;
 /// How many idle connections are kept open.
 const IDLE_MAX: usize = 4;
 
+/// How many are lent at a time: each has a page cache of its own.
+const LENT_MAX: usize = 16;
+
 #[derive(Debug)]
 pub(super) struct Readers {
     files: Files,
@@ -67,7 +70,11 @@ impl Readers {
     }
 
     fn lend(&self) -> Result<Loan<'_>, IndexError> {
-        let mut pool = self.pool();
+        let pool = self.pool();
+        let in_turn = self
+            .returned
+            .wait_while(pool, |pool| pool.lent >= LENT_MAX && !pool.closed);
+        let mut pool = in_turn.unwrap_or_else(PoisonError::into_inner);
         if pool.closed {
             return Err(IndexError::Closed);
         }

@@ -144,9 +144,12 @@ fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
         let bytes = segment.len_bytes()?;
         live.add_sealed(&segment, bytes);
     }
+    let len = last.len_bytes()?;
     match tail.ending {
-        Ending::Sealed => live.add_sealed(&last, tail.end),
-        _ => live.add_active(&last, tail.table.clone(), tail.end, last.len_bytes()?),
+        Ending::Sealed if len == tail.end => live.add_sealed(&last, tail.end),
+        // Also one that is sealed and whose room is not cut yet: its end does not lead to the
+        // seal, and the walk that was made does.
+        _ => live.add_active(&last, tail.table.clone(), tail.end, len),
     }
     Ok(OfflineLog {
         live: Arc::new(live),

@@ -44,8 +44,7 @@ impl LoggedFrame {
                     topics: erased.topics.iter().map(|topic| (*topic).into()).collect(),
                 })
             }
-            // A hole, or a frame of a later version that may be skipped: its seqs hold
-            // nothing that this version could give a verdict on.
+            // Nothing else takes seqs: a reader refuses what it does not know.
             _ => Content::Hole(u64::from(header.count)),
         };
         Ok(LoggedFrame {

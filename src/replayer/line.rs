@@ -24,6 +24,8 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Why the line does not go on with a frame.
 enum Halt {
     Stopping,
+    /// The log gives no frame at that seq.
+    NotThere,
     /// There is another index now, and another watermark.
     Rebuilt,
 }
@@ -45,9 +47,9 @@ impl<W: Waiter> Line<W> {
     pub(super) fn new(shared: Arc<Shared>, inbox: Arc<Inbox<W>>) -> Line<W> {
         let log = shared.log().clone();
         Line {
+            payloads: LogPayloads::until(log.clone(), shared.stopping.clone()),
             shared,
             inbox,
-            payloads: LogPayloads::new(log.clone()),
             reader: FrameReader::new(log),
             progress: Progress::default(),
         }
@@ -106,7 +108,8 @@ impl<W: Waiter> Line<W> {
         let frame = loop {
             match self.reader.read(next) {
                 Ok(Some(frame)) => break frame,
-                Ok(None) => return Ok(Vec::new()),
+                // Only what is durable is asked for.
+                Ok(None) => return Err(Halt::NotThere),
                 Err(error) => self.failed(&mut attempt, &error.to_string(), &mut || {})?,
             }
         };
@@ -137,6 +140,7 @@ impl<W: Waiter> Line<W> {
                     self.recovered();
                     return Ok(judged);
                 }
+                Err(IndexError::Interrupted) => return Err(Halt::Stopping),
                 Err(IndexError::DeltaFull) => {
                     if index.flush_health().failing_since.is_some() {
                         self.shared

@@ -54,7 +54,7 @@ pub struct Shared {
     /// The seq that a replay goes up to, which the log had when it began; zero when there is
     /// none. What is published meanwhile does not make it longer.
     replaying_to: AtomicU64,
-    stopping: AtomicBool,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -140,7 +140,7 @@ impl<W: Waiter> Replayer<W> {
             index: RwLock::new(Arc::new(index)),
             health: Health::default(),
             replaying_to: AtomicU64::new(replaying_to.get()),
-            stopping: AtomicBool::new(false),
+            stopping: Arc::default(),
         });
         let line = Line::new(shared.clone(), inbox.clone());
         let thread = std::thread::Builder::new()
@@ -172,6 +172,7 @@ impl<W: Waiter> Replayer<W> {
         let index = self.shared.index();
         if self.shared.health.is_stalled() || index.flush_health().failing_since.is_some() {
             // It would only wait for what does not come.
+            tracing::warn!("the index fails and is left as it is; the next start replays the log");
             return;
         }
         if let Err(error) = index.close() {

@@ -1,6 +1,7 @@
 //! First payloads, read from the log when the fold must compare them.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::{PayloadKind, Seq};
@@ -22,6 +23,7 @@ const KEPT: usize = 2;
 #[derive(Debug)]
 pub struct LogPayloads {
     log: Arc<LiveLog>,
+    interrupted: Arc<AtomicBool>,
     /// The last one used comes last.
     kept: Mutex<Vec<ReadFrame>>,
 }
@@ -31,7 +33,16 @@ impl LogPayloads {
     pub fn new(log: Arc<LiveLog>) -> LogPayloads {
         LogPayloads {
             log,
+            interrupted: Arc::default(),
             kept: Mutex::default(),
+        }
+    }
+
+    /// The same, until this says that the work is to be broken off.
+    pub(super) fn until(log: Arc<LiveLog>, interrupted: Arc<AtomicBool>) -> LogPayloads {
+        LogPayloads {
+            interrupted,
+            ..LogPayloads::new(log)
         }
     }
 
@@ -60,6 +71,10 @@ impl Payloads for LogPayloads {
         self.read(seq)
             .map_err(|error| unreadable(Box::new(error)))?
             .ok_or_else(|| unreadable("no payload is there".into()))
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Acquire)
     }
 }
 

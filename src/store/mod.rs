@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use answers::*;
 pub use lock::{DataLock, LockError};
-pub use open::OpenError;
+pub use open::{OpenError, OpenFailure};
 pub use options::StoreOptions;
 pub use scan::EventScan;
 

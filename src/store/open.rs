@@ -49,16 +49,43 @@ pub enum OpenError {
     },
 }
 
+/// What a supervisor may make of it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum OpenFailure {
+    /// Because of what lies in the data directory: starting again does not help.
+    Refused,
+    /// Because of how it is used: a directory in use, or without the rights.
+    Unusable,
+    /// Something failed that may pass: starting again may help.
+    Failed,
+}
+
 impl OpenError {
-    /// Whether it is because of what lies in the data directory: starting again does not help.
-    pub fn is_refusal(&self) -> bool {
-        match self {
-            OpenError::Log(LogError::Io { source, .. }) => {
-                // A bad sector; rights and a full disk are of another kind.
-                source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+    /// Of which kind it is.
+    pub fn kind(&self) -> OpenFailure {
+        let source = match self {
+            OpenError::Log(LogError::Io { action, source, .. }) => {
+                let bad_sector =
+                    source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+                if bad_sector && *action == "read" {
+                    return OpenFailure::Refused;
+                }
+                source
             }
-            OpenError::Log(_) => true,
-            _ => false,
+            OpenError::Log(_) => return OpenFailure::Refused,
+            OpenError::Directory { source, .. } => source,
+            OpenError::Lock(LockError::Io { source, .. }) => source,
+            OpenError::Lock(LockError::Held { .. }) => return OpenFailure::Unusable,
+            OpenError::Index { .. } => return OpenFailure::Failed,
+        };
+        match source
+            .raw_os_error()
+            .map(rustix::io::Errno::from_raw_os_error)
+        {
+            Some(rustix::io::Errno::IO | rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {
+                OpenFailure::Failed
+            }
+            _ => OpenFailure::Unusable,
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::log::{FrameCursor, LiveLog};
 const PLAN_SEQS: u64 = 8192;
 /// How often it is asked for one page: whoever left meanwhile is noticed between pages.
 const STRETCHES_MAX: u32 = 8;
+/// A larger frame is read again for each page.
+const KEPT_FRAME_BYTES: u64 = 1024 * 1024;
 /// A seq that lies further ahead is looked up rather than walked to.
 const WALK_SEQS: u64 = 1024;
 
@@ -84,8 +86,20 @@ impl EventScan {
                 continue;
             }
             if !self.visit_frame(&mut left, visit)? {
+                self.let_go();
                 return Ok(true);
             }
+        }
+    }
+
+    /// Between pages, which may be long, a scan keeps no large frame in memory.
+    fn let_go(&mut self) {
+        if self
+            .frame
+            .is_some_and(|frame| frame.header.frame_bytes() > KEPT_FRAME_BYTES)
+        {
+            self.frame = None;
+            self.cursor = None;
         }
     }
 

@@ -7,4 +7,5 @@ mod faults;
 mod measure;
 mod merges;
 mod model;
+mod other_words;
 mod random_histories;

@@ -1,11 +1,14 @@
 //! Risk: readers in the same process miss, repeat or alter something.
 
-use super::harness::{Publisher, new_disk, open, options, reopen, wait_until};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::harness::{LOG, Publisher, new_disk, open, options, reopen, wait_until};
 use super::history::History;
 use super::stores;
 use crate::event::Seq;
 use crate::log::storage::simulated::Survival;
-use crate::log::{LogError, LogOptions};
+use crate::log::{LogError, LogOptions, OfflineLog};
 
 #[test]
 fn a_cursor_follows_the_writer_across_segments() {
@@ -128,4 +131,19 @@ fn damage_that_the_start_did_not_look_for_is_an_error_and_never_an_event() {
             other => panic!("{other}"),
         }
     }
+}
+
+#[test]
+fn a_seal_whose_room_is_not_cut_yet_is_no_damage_to_who_only_looks() {
+    // A writer syncs the seal, then cuts the room; a kill or a look may come in between.
+    let store = stores::all_sealed();
+    let last = store.segments.last().unwrap();
+    let mut uncut = last.bytes.clone();
+    uncut.resize(uncut.len() + 100_000, 0);
+    store.disk.write_file_durable(&last.path, &uncut);
+    let log = OfflineLog::open(Arc::new(store.disk.clone()), Path::new(LOG)).unwrap();
+    let mut history = store.history.clone();
+    history.judge(&log.live, log.last_seq().next()).unwrap();
+    assert_eq!(log.last_seq(), store.history.last_acknowledged());
+    assert_eq!(log.tail.unwrap().torn_end, None);
 }
