@@ -71,7 +71,7 @@ enum DumpError {
     Log(#[from] LogError),
     #[error("the verdicts cannot be worked out: {0}")]
     Fold(#[from] IndexError),
-    #[error("cannot make a temporary directory: {0}")]
+    #[error("cannot make a temporary directory (--tmp-dir names another place): {0}")]
     Temporary(io::Error),
     #[error("cannot write: {0}")]
     Out(#[from] io::Error),
