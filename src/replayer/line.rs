@@ -67,10 +67,11 @@ impl<W: Waiter> Line<W> {
             self.tell_progress(next);
             match self.inbox.take(next) {
                 Next::Handed(handed) => self.apply_handed(&index, handed),
-                Next::InLog => {
-                    // Whatever stops it is dealt with in there.
-                    let _ = self.apply_logged(&index, next);
-                }
+                // Whatever stops it is dealt with in there.
+                Next::InLog => match self.apply_logged(&index, next) {
+                    Err(Halt::NotThere) => self.inbox.wait(IDLE),
+                    Ok(_) | Err(Halt::Stopping | Halt::Rebuilt) => {}
+                },
                 Next::Later => self.inbox.wait(IDLE),
             }
         }
