@@ -375,11 +375,10 @@ fn the_golden_seal_and_tail_are_still_understood() {
 #[test]
 #[ignore = "writes the frozen files; see the top of this file"]
 fn regenerate_golden_files() {
-    assert_eq!(
-        std::env::var("ONCELOG_REGENERATE_GOLDEN").as_deref(),
-        Ok("1"),
-        "only on purpose"
-    );
+    // Only on purpose: this runs with the long campaigns too.
+    if std::env::var("ONCELOG_REGENERATE_GOLDEN").as_deref() != Ok("1") {
+        return;
+    }
     std::fs::create_dir_all(log_dir()).expect("a directory");
     for (name, bytes) in golden_files() {
         std::fs::write(log_dir().join(name), bytes).expect("a golden file");
