@@ -150,48 +150,79 @@ impl Body for PagesBody {
 
 /// What a page with a limit holds, known before any of it is sent.
 pub(super) struct Bounded {
+    scan: EventScan,
+    writer: EventWriter,
+    show: Show,
+    limit: usize,
+    count: usize,
     /// All of it as text, unless that is too much to keep.
     pub(super) text: Option<Vec<u8>>,
     pub(super) first: Seq,
     pub(super) last: Seq,
+    /// Whether there is one more.
     pub(super) more: bool,
+    /// Whether all this is known.
+    pub(super) known: bool,
 }
 
-/// Reads up to `limit` events, and looks whether there is one more. Blocking.
-pub(super) fn bounded(mut scan: EventScan, show: Show, limit: usize) -> Result<Bounded, ReadError> {
-    let mut writer = EventWriter::default();
-    let mut text = Some(vec![b'[']);
-    let (mut count, mut first, mut last, mut more) = (0, Seq::ZERO, Seq::ZERO, false);
-    while !more
-        && scan.next_page(PAGE_BYTES, &mut |logged| {
-            more = count == limit;
-            if more {
+impl Bounded {
+    /// Of up to `limit` events; nothing is known yet.
+    pub(super) fn new(scan: EventScan, show: Show, limit: usize) -> Bounded {
+        Bounded {
+            scan,
+            writer: EventWriter::default(),
+            show,
+            limit,
+            count: 0,
+            text: Some(vec![b'[']),
+            first: Seq::ZERO,
+            last: Seq::ZERO,
+            more: false,
+            known: false,
+        }
+    }
+
+    /// Looks a while further. Blocking; between two steps a client that has left is noticed.
+    pub(super) fn step(mut self) -> Result<Bounded, ReadError> {
+        let Bounded {
+            scan,
+            writer,
+            show,
+            limit,
+            count,
+            text,
+            first,
+            last,
+            more,
+            ..
+        } = &mut self;
+        let goes_on = scan.next_page(PAGE_BYTES, &mut |logged| {
+            *more = count == limit;
+            if *more {
                 return false;
             }
-            last = logged.judged.seq;
-            if count == 0 {
-                first = last;
+            *last = logged.judged.seq;
+            if *count == 0 {
+                *first = *last;
             }
-            if let Some(out) = &mut text {
-                if count > 0 {
+            if let Some(out) = text {
+                if *count > 0 {
                     out.push(b',');
                 }
-                writer.push(out, logged, show);
+                writer.push(out, logged, *show);
             }
             text.take_if(|out| out.len() > KEPT_BYTES_MAX);
-            count += 1;
+            *count += 1;
             true
-        })?
-    {}
-    if let Some(out) = &mut text {
-        out.push(b']');
+        })?;
+        self.known = self.more || !goes_on;
+        if self.known
+            && let Some(out) = &mut self.text
+        {
+            out.push(b']');
+        }
+        Ok(self)
     }
-    Ok(Bounded {
-        text,
-        first,
-        last,
-        more,
-    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use super::app::{App, blocking, json_text};
 use super::error::{ErrorCode, Problem};
-use super::event_pages::{PageMaker, PagesBody, bounded};
+use super::event_pages::{Bounded, PageMaker, PagesBody};
 use super::query::{Query, invalid, push_pair};
 use crate::event::Seq;
 use crate::index::fold::Verdict;
@@ -124,7 +124,14 @@ async fn stream(
 async fn page(app: Arc<App>, asked: Asked, limit: usize) -> Result<Response, Problem> {
     let show = asked.show();
     let (store, filter) = (Arc::clone(&app.store), asked.filter.clone());
-    let bounded = blocking(move || Ok(bounded(store.scan(filter)?, show, limit)?)).await?;
+    let mut bounded = blocking(move || {
+        let scan = store.scan(filter)?;
+        Ok(Bounded::new(scan, show, limit).step()?)
+    })
+    .await?;
+    while !bounded.known {
+        bounded = blocking(move || Ok(bounded.step()?)).await?;
+    }
     let mut response = match bounded.text {
         Some(text) => json_text(text),
         None => {
