@@ -2,7 +2,7 @@
 //! configuration that is not written in the log itself.
 //!
 //! Its state is [`FoldState`] (counters and the running hash) and the set of known
-//! keys, which [`delta`](super::delta) and the stored index hold between them.
+//! keys, which the `delta` and the stored index hold between them.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! The log: one directory of checksummed segments that fix the order of arrival.
 //!
-//! From the bytes up: [`format`] is the specification; `header`, [`frame`] and [`codec`]
+//! From the bytes up: [`mod@format`] is the specification; `header`, [`frame`] and [`codec`]
 //! are pure functions between bytes and meaning; [`storage`] is the seam below, where
 //! faults are made; [`segment`] and [`reader`] read; `tail` decides how a log ends, `survey`
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
