@@ -162,6 +162,33 @@ fn a_page_too_large_to_keep_is_the_same_page() {
 }
 
 #[test]
+fn an_event_that_is_sent_in_parts_is_byte_for_byte_what_came_in() {
+    let server = Server::start();
+    let payload = |letter: &str| format!("[\"{}\"]", letter.repeat(5 << 20));
+    server.publish_one("a", "1", "1");
+    server.publish_one("a", "2", &payload("é"));
+    server.publish_one("a", "3", &payload("x"));
+    server.publish_one("a", "4", "4");
+    let large = server.get("/events/2").text;
+    assert!(large.contains(&payload("é")), "the payload is not whole");
+    let each: Vec<String> = (1..=4)
+        .map(|seq| server.get(&format!("/events/{seq}")).text)
+        .collect();
+    let mut reversed = each.clone();
+    reversed.reverse();
+    for (query, expected) in [
+        ("", each.join(",")),
+        ("?order=desc", reversed.join(",")),
+        ("?limit=3", each[..3].join(",")),
+        ("?after=1&limit=1", each[1].clone()),
+        ("?after=2&limit=1", each[2].clone()),
+    ] {
+        let answer = server.get(&format!("/events{query}"));
+        assert!(answer.text == format!("[{expected}]"), "{query} is not it");
+    }
+}
+
+#[test]
 fn a_single_seq_is_an_event_or_its_fate() {
     let server = filled();
     let stored = server.get("/events/2").json();

@@ -10,6 +10,9 @@ use super::options::HttpOptions;
 use super::service::after_panic;
 use crate::store::{ReadError, Store};
 
+/// How many reads of events are under way at the same time.
+const READS_AT_ONCE: usize = 4;
+
 /// The shared state of all handlers.
 #[derive(Debug)]
 pub(super) struct App {
@@ -17,6 +20,7 @@ pub(super) struct App {
     pub(super) options: HttpOptions,
     /// One permit for each byte of a body that may be in memory.
     pub(super) body_room: Arc<Semaphore>,
+    pub(super) reads: Reads,
 }
 
 impl App {
@@ -28,9 +32,35 @@ impl App {
             .min(Semaphore::MAX_PERMITS);
         App {
             body_room: Arc::new(Semaphore::new(room)),
+            reads: Reads::new(),
             store,
             options,
         }
+    }
+}
+
+/// Bounds how many reads of events are under way at the same time: each takes as much memory
+/// as the frame that it decodes.
+#[derive(Clone, Debug)]
+pub(super) struct Reads(Arc<Semaphore>);
+
+impl Reads {
+    pub(super) fn new() -> Reads {
+        Reads(Arc::new(Semaphore::new(READS_AT_ONCE)))
+    }
+
+    /// Runs this read when it is its turn.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = Arc::clone(&self.0).acquire_owned().await;
+        blocking(move || {
+            // Until the work is done, also when its client has left.
+            let _turn = turn;
+            work()
+        })
+        .await
     }
 }
 
@@ -72,4 +102,39 @@ pub(super) fn json_text(text: impl Into<axum::body::Body>) -> Response {
 /// This value as JSON text.
 pub(super) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(value).map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_reads_than_may_be_are_under_way_also_when_their_clients_leave() {
+        let reads = Reads::new();
+        let mut ends = Vec::new();
+        for _ in 0..READS_AT_ONCE {
+            let (end, ended) = mpsc::channel::<()>();
+            ends.push(end);
+            let (tell_begun, begun) = tokio::sync::oneshot::channel();
+            let reads = reads.clone();
+            let client = tokio::spawn(async move {
+                let read = reads.run(move || {
+                    let _ = tell_begun.send(());
+                    let _ = ended.recv();
+                    Ok(())
+                });
+                read.await
+            });
+            begun.await.expect("the read begins");
+            client.abort();
+            assert!(client.await.is_err(), "the client has left");
+        }
+        assert_eq!(reads.0.available_permits(), 0);
+        let next = reads.run(|| Ok(()));
+        drop(ends.pop());
+        next.await
+            .expect("its turn comes when another read has ended");
+    }
 }

@@ -9,13 +9,15 @@ use axum::http::header::{LINK, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
-use super::app::{App, blocking, json_text};
+use super::app::{App, json_text};
+use super::bounded_page::Bounded;
 use super::error::{ErrorCode, Problem};
-use super::event_pages::{Bounded, PageMaker, PagesBody};
+use super::event_pages::{PageMaker, single, text};
+use super::pages_body::PagesBody;
 use super::query::{Query, invalid, push_pair};
 use crate::event::Seq;
 use crate::index::fold::Verdict;
-use crate::render::{EventWriter, Show};
+use crate::render::Show;
 use crate::store::{EventFilter, Lookup, Order, VerdictFilter};
 
 /// The most events of a page that is asked for with `limit`.
@@ -114,23 +116,28 @@ async fn stream(
     show: Show,
     limit: usize,
 ) -> Result<Response, Problem> {
-    let first = blocking(move || {
-        let scan = app.store.scan(filter)?;
-        Ok(PageMaker::new(scan, show, limit).page()?)
+    let pages_of = Arc::clone(&app);
+    let first = app.reads.run(move || {
+        let scan = pages_of.store.scan(filter)?;
+        Ok(PageMaker::new(pages_of, scan, show, limit).page()?)
     });
-    Ok(json_text(Body::new(PagesBody::new(first.await?))))
+    let first = first.await?;
+    Ok(json_text(Body::new(PagesBody::new(
+        app.reads.clone(),
+        first,
+    ))))
 }
 
 async fn page(app: Arc<App>, asked: Asked, limit: usize) -> Result<Response, Problem> {
     let show = asked.show();
     let (store, filter) = (Arc::clone(&app.store), asked.filter.clone());
-    let mut bounded = blocking(move || {
+    let first = app.reads.run(move || {
         let scan = store.scan(filter)?;
         Ok(Bounded::new(scan, show, limit).step()?)
-    })
-    .await?;
+    });
+    let mut bounded = first.await?;
     while !bounded.known {
-        bounded = blocking(move || Ok(bounded.step()?)).await?;
+        bounded = app.reads.run(move || Ok(bounded.step()?)).await?;
     }
     let mut response = match bounded.text {
         Some(text) => json_text(text),
@@ -153,11 +160,11 @@ async fn page(app: Arc<App>, asked: Asked, limit: usize) -> Result<Response, Pro
 
 pub(super) async fn event(
     State(app): State<Arc<App>>,
-    text: Result<Path<String>, PathRejection>,
+    text_of: Result<Path<String>, PathRejection>,
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
     // What is no UTF-8 is no number either.
-    let text = text.map_or_else(
+    let asked = text_of.map_or_else(
         |_| String::from(char::REPLACEMENT_CHARACTER),
         |Path(text)| text,
     );
@@ -168,28 +175,33 @@ pub(super) async fn event(
             format!("no event has the seq `{text}`"),
         )
     };
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seq = text
+    let digits = asked.bytes().all(|byte| byte.is_ascii_digit());
+    let seq = asked
         .parse()
         .ok()
         .filter(|_| digits)
         .map(Seq::new)
-        .ok_or_else(|| unknown(&text))?;
-    let found = blocking(move || {
-        Ok(app.store.event(seq, |logged| {
+        .ok_or_else(|| unknown(&asked))?;
+    let store = Arc::clone(&app.store);
+    let found = app.reads.run(move || {
+        Ok(store.event(seq, |logged| {
             let stored = logged.judged.verdict == Verdict::Stored;
             let show = if stored {
                 Show::Stored
             } else {
                 Show::VerdictOnly
             };
-            let mut out = Vec::with_capacity(logged.event.payload.len() + 256);
-            EventWriter::default().push(&mut out, logged, show);
-            out
+            text(logged, show)
         })?)
     });
     match found.await? {
-        Lookup::Found(out) => Ok(json_text(out)),
+        Lookup::Found(text) => {
+            let first = single(&app, seq, text);
+            Ok(json_text(Body::new(PagesBody::new(
+                app.reads.clone(),
+                first,
+            ))))
+        }
         Lookup::Pending => {
             let text = format!("{{\"status\":\"pending\",\"seq\":{seq},\"verdict\":\"pending\"}}");
             let mut response = json_text(text);
@@ -203,7 +215,7 @@ pub(super) async fn event(
             ErrorCode::Lost,
             format!("the event {seq} lies in a hole that a repair of the log left"),
         )),
-        Lookup::Unknown => Err(unknown(&text)),
+        Lookup::Unknown => Err(unknown(&asked)),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::log::{FrameCursor, LiveLog};
 const PLAN_SEQS: u64 = 8192;
 /// How often it is asked for one page: whoever left meanwhile is noticed between pages.
 const STRETCHES_MAX: u32 = 8;
-/// A larger frame is read again for each page.
+/// A larger frame is not kept between pages.
 const KEPT_FRAME_BYTES: u64 = 1024 * 1024;
 /// A seq that lies further ahead is looked up rather than walked to.
 const WALK_SEQS: u64 = 1024;
@@ -33,6 +33,8 @@ pub struct EventScan {
     plan: VecDeque<Judged>,
     cursor: Option<FrameCursor>,
     frame: Option<Frame>,
+    /// The frame of the last page was too large to be kept.
+    let_go: bool,
 }
 
 impl EventScan {
@@ -52,20 +54,26 @@ impl EventScan {
             plan: VecDeque::new(),
             cursor: None,
             frame: None,
+            let_go: false,
         }
     }
 
-    /// Gives the next events to `visit`, about `page_bytes` of payload, and says whether there
-    /// may be more. A page may also be short, or empty, after much was looked at in vain. `visit` says false to stop; that event counts as given. Blocking.
+    /// Whether the last page was of a frame that is read and decoded anew for each page: fewer
+    /// and longer pages are then cheaper.
+    pub fn reads_large_frames(&self) -> bool {
+        self.let_go
+    }
+
+    /// Gives the next events to `visit` until it says false, and says whether there may be
+    /// more. The event at which it says so counts as given. A page may also be short, or
+    /// empty, after much was looked at in vain. Blocking.
     ///
     /// # Errors
     /// [`ReadError`]; events already given are good.
     pub fn next_page(
         &mut self,
-        page_bytes: usize,
         visit: &mut dyn FnMut(&LoggedEvent<'_>) -> bool,
     ) -> Result<bool, ReadError> {
-        let mut left = page_bytes;
         let mut stretches = 0;
         loop {
             if self.plan.is_empty() {
@@ -85,7 +93,7 @@ impl EventScan {
                 self.plan.pop_front();
                 continue;
             }
-            if !self.visit_frame(&mut left, visit)? {
+            if !self.visit_frame(visit)? {
                 self.let_go();
                 return Ok(true);
             }
@@ -94,10 +102,10 @@ impl EventScan {
 
     /// Between pages, which may be long, a scan keeps no large frame in memory.
     fn let_go(&mut self) {
-        if self
+        self.let_go = self
             .frame
-            .is_some_and(|frame| frame.header.frame_bytes() > KEPT_FRAME_BYTES)
-        {
+            .is_some_and(|frame| frame.header.frame_bytes() > KEPT_FRAME_BYTES);
+        if self.let_go {
             self.frame = None;
             self.cursor = None;
         }
@@ -200,11 +208,9 @@ impl EventScan {
             .is_some_and(|frame| frame.frame_type == Some(FrameType::Events)))
     }
 
-    /// Gives what is planned of the frame at hand. False when the page is full or `visit` said
-    /// so.
+    /// Gives what is planned of the frame at hand. False when `visit` said so.
     fn visit_frame(
         &mut self,
-        left: &mut usize,
         visit: &mut dyn FnMut(&LoggedEvent<'_>) -> bool,
     ) -> Result<bool, ReadError> {
         let (Some(frame), Some(cursor)) = (self.frame, &self.cursor) else {
@@ -228,13 +234,12 @@ impl EventScan {
             if !topic_fits || !source_fits {
                 continue;
             }
-            *left = left.saturating_sub(event.payload.len());
             let logged = LoggedEvent {
                 judged,
                 received_at: frame.header.received_at,
                 event: event.clone(),
             };
-            if !visit(&logged) || *left == 0 {
+            if !visit(&logged) {
                 return Ok(false);
             }
         }
