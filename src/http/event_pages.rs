@@ -17,7 +17,7 @@ use crate::render::{EventWriter, Show};
 use crate::store::{EventScan, LoggedEvent, Lookup, ReadError};
 
 /// About how much text is made at once.
-const PAGE_BYTES: usize = 256 << 10;
+const PAGE_BYTES: usize = 512 << 10;
 /// The same while large frames are read, each of which is decoded anew for each page; and the
 /// most that is kept of an answer.
 const LONG_PAGE_BYTES: usize = 1 << 20;
