@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use oncelog::cli::{dump, health, serve};
+use oncelog::cli::{dump, health, publish, serve};
 use oncelog::config::ServeOptions;
 
 /// An event store for one machine: at-least-once in, exactly-once kept.
@@ -25,6 +25,17 @@ enum Command {
     Serve(ServeOptions),
     /// Show what is in the log, of a stopped or a running store
     Dump(dump::DumpOptions),
+    /// Send events from files or standard input, until every one is acknowledged
+    ///
+    /// The same ids are sent again after every unknown outcome, for as long as it takes, so a
+    /// store that is restarted is waited for, and a run that was killed can be begun again
+    /// from the start: what had been kept is then a duplicate.
+    ///
+    /// Exit codes: 0 every event is acknowledged (conflicts too: they are in the log, and are
+    /// listed here); 1 events were refused for good, an array broke off, another log answered,
+    /// or --give-up-after was reached; 2 could not run, or the server takes no batch at all;
+    /// 130 and 143 after Ctrl-C and SIGTERM.
+    Publish(publish::PublishOptions),
     /// Ask a running server whether it is well
     Health(health::HealthOptions),
 }
@@ -44,6 +55,7 @@ fn main() -> ExitCode {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(options)) => serve::run(&options),
         Some(Command::Dump(options)) => dump::run(&options),
+        Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Health(options)) => ExitCode::from(health::run(&options)),
     }
 }

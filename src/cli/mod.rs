@@ -1,18 +1,21 @@
 //! The subcommands. They stand on the library; `serve` alone opens a store.
 
+mod client;
 pub mod dump;
 pub mod health;
+pub mod publish;
 pub mod serve;
 mod stops;
 
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::index::fold::Judged;
 
 /// Says something to whoever started the command.
-#[allow(clippy::print_stderr)]
 pub fn say(text: &str) {
-    eprintln!("oncelog: {text}");
+    // Whether anybody reads it changes nothing.
+    let _ = writeln!(io::stderr(), "oncelog: {text}");
 }
 
 /// Says why a command failed, with the causes that its message does not name.

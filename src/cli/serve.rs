@@ -91,7 +91,7 @@ async fn serve(config: ServeConfig) -> ExitCode {
     let opened = tokio::select! {
         opened = open(&listeners, config.http.clone(), config.store) => opened,
         // Nothing was taken yet, and opening may be broken off at any point.
-        () = stops.next() => std::process::exit(0),
+        _ = stops.next() => std::process::exit(0),
     };
     let store = match opened {
         Ok(store) => store,
@@ -120,7 +120,7 @@ async fn serve(config: ServeConfig) -> ExitCode {
             tokio::select! {
                 // Whoever waits is refused before the process ends.
                 _ = store.poisoned() => {}
-                () = stops.next() => {
+                _ = stops.next() => {
                     tracing::info!("stopping: no more is taken, what is in flight is answered");
                 }
             }

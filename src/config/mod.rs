@@ -8,3 +8,4 @@ mod validate;
 pub use options::{DataDir, ServeOptions};
 pub use units::{UnitError, parse_bytes, parse_count, parse_duration};
 pub use validate::{ConfigError, ServeConfig, unknown_variables};
+pub(crate) use validate::{bounded, nonzero, read_token};

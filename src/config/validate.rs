@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as _, Command};
@@ -177,17 +177,37 @@ impl ServeOptions {
         let Some(path) = &self.token_file else {
             return Ok(None);
         };
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|source| ConfigError::TokenFile {
-            path: path.clone(),
-            source,
-        })?;
-        let token = Token::new(&text).ok_or_else(|| ConfigError::Token { path: path.clone() })?;
-        Ok(Some(token))
+        Ok(Token::new(&read_token(path)?))
     }
 }
 
-fn bounded(option: &'static str, given: u64, min: u64, max: u64) -> Result<u64, ConfigError> {
+/// The token in a file, without the white space around it.
+///
+/// # Errors
+/// [`ConfigError`]: it cannot be read, or holds no token.
+pub(crate) fn read_token(path: &Path) -> Result<String, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::TokenFile {
+        path: path.to_owned(),
+        source,
+    })?;
+    let is_token = Token::new(&text).is_some();
+    is_token
+        .then(|| text.trim().to_owned())
+        .ok_or_else(|| ConfigError::Token {
+            path: path.to_owned(),
+        })
+}
+
+/// A number within its bounds, both included.
+///
+/// # Errors
+/// [`ConfigError::OutOfBounds`].
+pub(crate) fn bounded(
+    option: &'static str,
+    given: u64,
+    min: u64,
+    max: u64,
+) -> Result<u64, ConfigError> {
     let fits = (min..=max).contains(&given);
     fits.then_some(given).ok_or(ConfigError::OutOfBounds {
         option,
@@ -197,7 +217,11 @@ fn bounded(option: &'static str, given: u64, min: u64, max: u64) -> Result<u64, 
     })
 }
 
-fn nonzero(option: &'static str, time: Duration) -> Result<Duration, ConfigError> {
+/// A time that is not zero.
+///
+/// # Errors
+/// [`ConfigError::ZeroTime`].
+pub(crate) fn nonzero(option: &'static str, time: Duration) -> Result<Duration, ConfigError> {
     (!time.is_zero())
         .then_some(time)
         .ok_or(ConfigError::ZeroTime { option })

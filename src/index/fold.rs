@@ -14,7 +14,7 @@ use crate::event::{Event, KeyRule, PayloadKind, Seq};
 pub use crate::log::format::FOLD_VERSION;
 
 /// What became of an event. Hashed and persisted: the discriminants never change.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Verdict {

@@ -1,0 +1,61 @@
+//! What is said on stderr: progress on a terminal, notes, and what went wrong. Whether
+//! anybody reads it changes nothing.
+
+use std::io::{IsTerminal as _, stderr};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::say;
+
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// Speaks, around the progress line if there is one.
+#[derive(Clone, Debug)]
+pub(super) struct Voice {
+    progress: ProgressBar,
+    is_quiet: bool,
+}
+
+impl Voice {
+    pub(super) fn new(is_quiet: bool) -> Voice {
+        let is_shown = !is_quiet && stderr().is_terminal();
+        let target = match is_shown {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let progress = ProgressBar::with_draw_target(None, target);
+        if is_shown {
+            // The template is a constant, and well-formed.
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+                progress.set_style(style);
+            }
+            progress.enable_steady_tick(REDRAW);
+        }
+        Voice { progress, is_quiet }
+    }
+
+    /// What must be known.
+    pub(super) fn say(&self, text: &str) {
+        self.progress.suspend(|| say(text));
+    }
+
+    /// What is good to know.
+    pub(super) fn note(&self, text: &str) {
+        if !self.is_quiet {
+            self.say(text);
+        }
+    }
+
+    /// Shows how far it is.
+    pub(super) fn progress(&self, text: impl FnOnce() -> String) {
+        if !self.progress.is_hidden() {
+            self.progress.set_message(text());
+        }
+    }
+
+    /// Takes the progress line away.
+    pub(super) fn end_progress(&self) {
+        self.progress.finish_and_clear();
+    }
+}
