@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::Semaphore;
 
+use super::clock::Samples;
 use super::error::{ErrorCode, Problem};
 use super::options::HttpOptions;
 use super::service::after_panic;
+use super::traffic::Traffic;
 use crate::store::{ReadError, Store};
 
 /// How many reads of events are under way at the same time.
@@ -21,10 +23,14 @@ pub(super) struct App {
     /// One permit for each byte of a body that may be in memory.
     pub(super) body_room: Arc<Semaphore>,
     pub(super) reads: Reads,
+    /// How many there are.
+    pub(super) body_room_bytes: usize,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) samples: Samples,
 }
 
 impl App {
-    pub(super) fn new(store: Arc<Store>, options: HttpOptions) -> App {
+    pub(super) fn new(store: Arc<Store>, options: HttpOptions, traffic: Arc<Traffic>) -> App {
         // A body that never fits would wait in vain.
         let room = options
             .in_flight_bytes
@@ -33,6 +39,9 @@ impl App {
         App {
             body_room: Arc::new(Semaphore::new(room)),
             reads: Reads::new(),
+            body_room_bytes: room,
+            samples: Samples::new(&store, &traffic, options.sample_every),
+            traffic,
             store,
             options,
         }

@@ -70,6 +70,7 @@ mod tests {
             state,
             ready,
             reasons,
+            since: 0,
             durable: Seq::new(9),
             applied: Seq::new(7),
         }

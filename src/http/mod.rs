@@ -9,10 +9,12 @@ mod auth;
 mod awaiting;
 mod body;
 mod bounded_page;
+mod clock;
 mod content;
 mod error;
 mod event_pages;
 mod events;
+mod growth;
 mod health;
 mod options;
 mod pages_body;
@@ -20,6 +22,7 @@ mod phase;
 mod publish;
 mod publish_answer;
 mod query;
+mod rates;
 mod raw_answer;
 mod receipts;
 mod refusals;
@@ -31,6 +34,7 @@ mod stats;
 #[cfg(test)]
 mod test_server;
 mod topics;
+mod traffic;
 mod watched;
 
 pub use auth::Token;

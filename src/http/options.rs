@@ -31,6 +31,8 @@ pub struct HttpOptions {
     pub durable_wait: Duration,
     /// How long requests in flight may take to end once the server stops.
     pub drain: Duration,
+    /// How often counters are sampled; twelve samples are the last minute of /stats.
+    pub sample_every: Duration,
     /// What clients must show; nothing when everyone may come in.
     pub token: Option<Token>,
 }
@@ -49,6 +51,7 @@ impl Default for HttpOptions {
             verdict_wait: Duration::from_secs(5),
             durable_wait: Duration::from_secs(30),
             drain: Duration::from_secs(7),
+            sample_every: Duration::from_secs(5),
             token: None,
         }
     }

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::traffic::InFlight;
+
 /// What a connection is doing.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -97,11 +99,20 @@ impl<B: Body + Unpin> Body for RequestBody<B> {
 pub(super) struct AnswerBody {
     inner: axum::body::Body,
     connection: Arc<ConnectionPhase>,
+    _in_flight: InFlight,
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: axum::body::Body, connection: Arc<ConnectionPhase>) -> AnswerBody {
-        AnswerBody { inner, connection }
+    pub(super) fn new(
+        inner: axum::body::Body,
+        connection: Arc<ConnectionPhase>,
+        in_flight: InFlight,
+    ) -> AnswerBody {
+        AnswerBody {
+            inner,
+            connection,
+            _in_flight: in_flight,
+        }
     }
 }
 

@@ -2,18 +2,23 @@
 //! malformed head by itself, with a bare status, which is replaced by the same problem
 //! document that every other error gets.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 
 use super::error::{ErrorCode, Problem};
+use super::traffic::Traffic;
 use crate::log::LogId;
 
 /// Makes whole HTTP/1.1 answers that end their connection.
-#[derive(Copy, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RawAnswers {
     /// None while the log is being opened.
     pub(super) log_id: Option<LogId>,
     /// The most bytes of a request's head, for the detail.
     pub(super) header_bytes: usize,
+    /// Where they are counted.
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl RawAnswers {
@@ -59,6 +64,7 @@ impl RawAnswers {
 
     fn bytes(&self, problem: &Problem) -> Vec<u8> {
         let status = problem.code().status();
+        self.traffic.answered(status.as_u16());
         let retry = if status == StatusCode::SERVICE_UNAVAILABLE {
             "retry-after: 1\r\n"
         } else {
@@ -93,15 +99,15 @@ fn uri_too_long(limit: usize) -> Problem {
 mod tests {
     use super::*;
 
-    const ANSWERS: RawAnswers = RawAnswers {
-        log_id: Some(LogId([7; 16])),
-        header_bytes: 16384,
-    };
-
     #[test]
     fn only_answers_that_hyper_makes_to_a_broken_head_are_replaced() {
+        let answers = RawAnswers {
+            log_id: Some(LogId([7; 16])),
+            header_bytes: 16384,
+            traffic: Arc::default(),
+        };
         let replaced = |bytes: &[u8], line_bytes| {
-            ANSWERS
+            answers
                 .instead_of(bytes, line_bytes)
                 .map(|answer| answer[..12].to_vec())
         };
@@ -119,5 +125,10 @@ mod tests {
         );
         assert_eq!(replaced(b"HTTP/1.1 200 OK\r\n", 80), None);
         assert_eq!(replaced(b"0\r\n\r\n", 80), None);
+        let counted = answers.traffic.answers();
+        assert_eq!(
+            counted.into_iter().collect::<Vec<_>>(),
+            [(400, 1), (414, 1), (431, 1)]
+        );
     }
 }

@@ -38,7 +38,7 @@ impl From<NotTaken> for Problem {
             NotTaken::OutcomeUnknown => ErrorCode::OutcomeUnknown,
             NotTaken::NotWritten(_) => ErrorCode::NotWritten,
             NotTaken::DiskFull(_) => ErrorCode::DiskFull,
-            NotTaken::BacklogFull { .. } => ErrorCode::BacklogFull,
+            NotTaken::BacklogFull(_) => ErrorCode::BacklogFull,
             NotTaken::TooManyTopics { .. } => ErrorCode::TooManyTopics,
             NotTaken::Draining => ErrorCode::Draining,
         };
@@ -73,7 +73,7 @@ mod tests {
                 Retry::SameIds,
             ),
             (
-                NotTaken::BacklogFull { pending: 9 },
+                NotTaken::BacklogFull("9 events".to_owned()),
                 503,
                 "backlog_full",
                 Retry::SameIds,

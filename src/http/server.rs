@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,13 +13,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::app::App;
+use super::clock;
 use super::options::HttpOptions;
 use super::phase::ConnectionPhase;
 use super::refuse::refuse;
 use super::routes::{opening_routes, routes};
 use super::service::{ConnectionService, Front};
+use super::traffic::Traffic;
 use super::watched::Watched;
-use crate::log::LogId;
 use crate::store::Store;
 
 /// The most headers of a request.
@@ -50,8 +50,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Served {
     let log_id = Some(store.log_id());
-    let app = App::new(store, options.clone());
-    serve_routes(listeners, routes(Arc::new(app)), log_id, options, shutdown).await
+    let traffic = Arc::new(Traffic::default());
+    let app = Arc::new(App::new(store, options.clone(), Arc::clone(&traffic)));
+    let clock = tokio::spawn(clock::run(Arc::clone(&app)));
+    let front = Front::new(routes(app), log_id, options, traffic);
+    let served = serve_routes(listeners, front, shutdown).await;
+    clock.abort();
+    served
 }
 
 /// Answers while the store is being opened, until `opened` is ready: that the process lives,
@@ -61,21 +66,20 @@ pub async fn serve_opening(
     options: HttpOptions,
     opened: impl Future<Output = ()>,
 ) -> Served {
-    serve_routes(listeners, opening_routes(), None, options, opened).await
+    let front = Front::new(opening_routes(), None, options, Arc::default());
+    serve_routes(listeners, front, opened).await
 }
 
-/// The same, whatever the routes are.
+/// The same, whatever is served.
 pub(super) async fn serve_routes(
     listeners: Vec<TcpListener>,
-    routes: Router,
-    log_id: Option<LogId>,
-    options: HttpOptions,
+    front: Front,
     shutdown: impl Future<Output = ()>,
 ) -> Served {
-    let limit = options.connections.clamp(1, u32::MAX as usize);
-    let drain = options.drain;
+    let limit = front.options.connections.clamp(1, u32::MAX as usize);
+    let drain = front.options.drain;
     let server = Arc::new(Server {
-        front: Arc::new(Front::new(routes, log_id, options)),
+        front: Arc::new(front),
         limit,
         connections: Arc::new(Semaphore::new(limit)),
         refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
@@ -150,8 +154,9 @@ impl Server {
             return self.turn_away(stream).await;
         };
         let server = Arc::clone(self);
+        let connected = self.front.traffic.connected();
         tokio::spawn(async move {
-            let _permit = permit;
+            let _counted = (permit, connected);
             tokio::select! {
                 () = server.serve_connection(stream) => {}
                 () = server.cut.cancelled() => {}
@@ -197,7 +202,7 @@ impl Server {
             stream,
             Arc::clone(&connection),
             &self.front.options,
-            self.front.answers,
+            self.front.answers.clone(),
         );
         let service = ConnectionService {
             front: Arc::clone(&self.front),

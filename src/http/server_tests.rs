@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::thread;
 
+use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
 use bytes::Bytes;

@@ -19,6 +19,7 @@ use super::error::{ErrorCode, Problem};
 use super::options::HttpOptions;
 use super::phase::{AnswerBody, ConnectionPhase, Phase, RequestBody};
 use super::raw_answer::RawAnswers;
+use super::traffic::Traffic;
 use crate::log::LogId;
 
 const LOG_ID: HeaderName = HeaderName::from_static("oncelog-log-id");
@@ -27,12 +28,18 @@ const LOG_ID: HeaderName = HeaderName::from_static("oncelog-log-id");
 pub(super) struct Front {
     pub(super) options: HttpOptions,
     pub(super) answers: RawAnswers,
+    pub(super) traffic: Arc<Traffic>,
     routes: Router,
     log_id: Option<HeaderValue>,
 }
 
 impl Front {
-    pub(super) fn new(routes: Router, log_id: Option<LogId>, options: HttpOptions) -> Front {
+    pub(super) fn new(
+        routes: Router,
+        log_id: Option<LogId>,
+        options: HttpOptions,
+        traffic: Arc<Traffic>,
+    ) -> Front {
         let header = |log_id: LogId| {
             HeaderValue::from_str(&log_id.to_string())
                 .expect("hexadecimal digits are a header value")
@@ -41,7 +48,9 @@ impl Front {
             answers: RawAnswers {
                 log_id,
                 header_bytes: options.header_bytes,
+                traffic: Arc::clone(&traffic),
             },
+            traffic,
             log_id: log_id.map(header),
             routes,
             options,
@@ -67,6 +76,7 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         connection.set(Phase::Handling);
         let request = request.map(|body| RequestBody::new(body, Arc::clone(&connection)));
         let front = Arc::clone(&self.front);
+        let in_flight = front.traffic.in_flight();
         Box::pin(async move {
             let token = front.options.token.as_ref();
             let mut routes = front.routes.clone();
@@ -80,7 +90,8 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
             if let Some(log_id) = &front.log_id {
                 response.headers_mut().insert(LOG_ID, log_id.clone());
             }
-            Ok(response.map(|body| AnswerBody::new(body, connection)))
+            front.traffic.answered(response.status().as_u16());
+            Ok(response.map(|body| AnswerBody::new(body, connection, in_flight)))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream as StdStream};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::options::HttpOptions;
 use super::server::{Served, serve_routes};
+use super::service::Front;
 use crate::log::LogId;
 
 pub(super) const SHORT: Duration = Duration::from_millis(200);
@@ -51,7 +52,8 @@ impl TestServer {
             let served = runtime.block_on(async {
                 let listener = TcpListener::from_std(listener).expect("a listener");
                 let shutdown = async { stopped.await.unwrap_or(()) };
-                serve_routes(vec![listener], routes, Some(LOG_ID), options, shutdown).await
+                let front = Front::new(routes, Some(LOG_ID), options, Arc::default());
+                serve_routes(vec![listener], front, shutdown).await
             });
             let _ = tell.send(served);
         });

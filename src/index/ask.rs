@@ -116,6 +116,14 @@ impl Index {
         self.shared.read().topics.number(name).is_some()
     }
 
+    /// The size of the database alone, in bytes: unlike the WAL, it does not shrink at a stop.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn database_bytes(&self) -> io::Result<u64> {
+        self.files.database_bytes()
+    }
+
     /// The size of all of the index's files.
     ///
     /// # Errors

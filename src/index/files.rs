@@ -53,6 +53,11 @@ impl Files {
         File::open(&self.directory)?.sync_all()
     }
 
+    /// The size of the database itself, in bytes.
+    pub(super) fn database_bytes(&self) -> io::Result<u64> {
+        Ok(metadata(&self.main)?.map_or(0, |found| found.len()))
+    }
+
     /// Their sizes together, in bytes.
     pub(super) fn bytes(&self) -> io::Result<u64> {
         let mut total = 0;

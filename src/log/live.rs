@@ -29,6 +29,8 @@ pub struct LogFigures {
     pub syncs: u64,
     /// Batches written by this process.
     pub batches: u64,
+    /// Bytes of their frames.
+    pub batch_bytes: u64,
 }
 
 /// How sealed segments are read.
@@ -53,6 +55,7 @@ pub struct LiveLog {
     pub(super) written_bytes: AtomicU64,
     pub(super) syncs: AtomicU64,
     pub(super) batches: AtomicU64,
+    pub(super) batch_bytes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -98,6 +101,7 @@ impl LiveLog {
             written_bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             batches: AtomicU64::new(0),
+            batch_bytes: AtomicU64::new(0),
         }
     }
 
@@ -121,6 +125,11 @@ impl LiveLog {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
+    /// Bytes of frames of batches that this process made durable.
+    pub fn batch_bytes(&self) -> u64 {
+        self.batch_bytes.load(Ordering::Relaxed)
+    }
+
     /// Bytes that may still be used on its disk.
     ///
     /// # Errors
@@ -140,6 +149,7 @@ impl LiveLog {
             written_bytes: self.written_bytes.load(Ordering::Relaxed),
             syncs: self.syncs.load(Ordering::Relaxed),
             batches: self.batches.load(Ordering::Relaxed),
+            batch_bytes: self.batch_bytes(),
             ..LogFigures::default()
         };
         for segment in segments {

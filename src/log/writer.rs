@@ -183,6 +183,11 @@ impl Writer {
         live.syncs.fetch_add(1, Ordering::Relaxed);
         live.batches
             .fetch_add(self.group_batches, Ordering::Relaxed);
+        // A mark has a group of its own.
+        if self.group_batches > 0 {
+            live.batch_bytes
+                .fetch_add(self.group.len() as u64, Ordering::Relaxed);
+        }
         live.advance(active.synced, &self.group_frames, self.durable);
         self.group.clear();
         self.group_frames.clear();

@@ -16,6 +16,8 @@ use crate::log::{FrameCursor, LiveLog, LogError};
 pub struct LoggedFrame {
     /// Its first seq.
     pub first_seq: Seq,
+    /// What it takes in the log.
+    pub frame_bytes: u64,
     content: Content,
 }
 
@@ -49,6 +51,7 @@ impl LoggedFrame {
         };
         Ok(LoggedFrame {
             first_seq: header.first_seq,
+            frame_bytes: header.frame_bytes(),
             content,
         })
     }

@@ -28,6 +28,8 @@ pub struct Handed<W> {
     pub first_seq: Seq,
     /// How many events it has.
     pub count: u32,
+    /// What it takes in the log.
+    pub frame_bytes: u64,
     /// The digests of its events; none when they must be taken from the log.
     pub arrivals: Option<Arc<Arrivals>>,
     /// Who waits.
@@ -193,6 +195,7 @@ mod tests {
         Handed {
             first_seq: Seq::new(first_seq),
             count,
+            frame_bytes: 0,
             arrivals: Some(Arc::default()),
             waiter: Some(Told(told.clone())),
         }

@@ -81,14 +81,14 @@ impl<W: Waiter> Line<W> {
         let Handed {
             first_seq,
             count,
+            frame_bytes,
             arrivals,
             mut waiter,
-            ..
         } = handed;
         let applied = match arrivals {
             Some(arrivals) => {
                 let input = FoldInput::Arrivals(&arrivals);
-                self.apply(index, first_seq, input, &mut || {
+                self.apply(index, first_seq, frame_bytes, input, &mut || {
                     if let Some(waiter) = waiter.take() {
                         waiter.later(first_seq, count);
                     }
@@ -123,7 +123,8 @@ impl<W: Waiter> Line<W> {
             );
             return Err(self.rebuild(index, &what));
         }
-        self.apply(index, frame.first_seq, frame.input(), &mut || {})
+        let (first_seq, frame_bytes) = (frame.first_seq, frame.frame_bytes);
+        self.apply(index, first_seq, frame_bytes, frame.input(), &mut || {})
     }
 
     /// Applies a frame, however often it takes. `on_stall` is called when the line stops.
@@ -131,6 +132,7 @@ impl<W: Waiter> Line<W> {
         &mut self,
         index: &Arc<Index>,
         first_seq: Seq,
+        frame_bytes: u64,
         input: FoldInput<'_>,
         on_stall: &mut dyn FnMut(),
     ) -> Result<Vec<Judged>, Halt> {
@@ -138,6 +140,7 @@ impl<W: Waiter> Line<W> {
         loop {
             match index.apply(first_seq, input, &self.payloads) {
                 Ok(judged) => {
+                    self.shared.applied_bytes.add(first_seq, frame_bytes);
                     self.recovered();
                     return Ok(judged);
                 }
@@ -231,6 +234,8 @@ impl<W: Waiter> Line<W> {
             match opened {
                 Ok(index) => {
                     self.shared.replace_index(index);
+                    let durable_bytes = self.shared.log.batch_bytes();
+                    self.shared.applied_bytes.start_over(durable_bytes);
                     self.inbox.start_over(self.shared.log.durable());
                     self.recovered();
                     return Halt::Rebuilt;

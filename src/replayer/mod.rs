@@ -8,6 +8,7 @@
 //! tried three times, then the line stops and is said to be degraded, and it is tried on and
 //! on until it heals; a damaged index is discarded and folded anew from the whole log.
 
+mod behind;
 mod frames;
 mod health;
 mod inbox;
@@ -20,11 +21,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use behind::Behind;
 pub use frames::{FrameReader, LoggedFrame};
 pub use health::{Health, HealthReport};
 pub use inbox::{Handed, Inbox, Next, Waiter};
 pub use payloads::LogPayloads;
 
+use behind::AppliedBytes;
 use line::Line;
 
 use crate::event::Seq;
@@ -54,6 +57,7 @@ pub struct Shared {
     /// The seq that a replay goes up to, which the log had when it began; zero when there is
     /// none. What is published meanwhile does not make it longer.
     replaying_to: AtomicU64,
+    applied_bytes: AppliedBytes,
     stopping: Arc<AtomicBool>,
 }
 
@@ -107,6 +111,16 @@ impl Shared {
         }
     }
 
+    /// What is durable and not applied.
+    pub fn behind(&self) -> Behind {
+        let durable = self.log.durable();
+        let replayed = self.replaying_to().unwrap_or_default();
+        Behind {
+            events: durable.since(self.index().applied().max(replayed)),
+            bytes: self.applied_bytes.behind(self.log.batch_bytes()),
+        }
+    }
+
     fn replay_to(&self, seq: Seq) {
         self.replaying_to.store(seq.get(), Ordering::Release);
     }
@@ -140,6 +154,7 @@ impl<W: Waiter> Replayer<W> {
             index: RwLock::new(Arc::new(index)),
             health: Health::default(),
             replaying_to: AtomicU64::new(replaying_to.get()),
+            applied_bytes: AppliedBytes::new(durable),
             stopping: Arc::default(),
         });
         let line = Line::new(shared.clone(), inbox.clone());

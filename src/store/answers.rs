@@ -1,14 +1,16 @@
 //! What the store is asked and what it answers, as plain data.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::oneshot;
 
 use crate::event::Seq;
-use crate::index::fold::{Arrivals, Counters, FoldHash, Judged};
+use crate::index::fold::{Arrivals, Judged};
 pub use crate::index::{Order, TopicCount};
 pub use crate::render::LoggedEvent;
+use crate::render::rfc3339;
 
 /// When a publisher wants its answer.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -80,11 +82,8 @@ pub enum PublishRefusal {
     #[error("no room on the disk: {0}")]
     DiskFull(String),
     /// Too much is durable and not yet applied.
-    #[error("{pending} events are durable and not yet applied")]
-    BacklogFull {
-        /// How many.
-        pending: u64,
-    },
+    #[error("{0}")]
+    BacklogFull(String),
     /// It names more new topics than the store may still take.
     #[error("the store has {topics} topics and may have {max}")]
     TooManyTopics {
@@ -99,8 +98,7 @@ pub enum PublishRefusal {
 }
 
 /// What the store is doing, in the order of how much it matters.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// All well.
     Ready,
@@ -118,6 +116,33 @@ pub enum State {
     Poisoned,
 }
 
+impl State {
+    /// As it stands in answers and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Ready => "ready",
+            State::Rebuilding => "rebuilding",
+            State::Degraded => "degraded",
+            State::BacklogFull => "backlog_full",
+            State::DiskFull => "disk_full",
+            State::Draining => "draining",
+            State::Poisoned => "poisoned",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl serde::Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// The state with its reasons, for /readyz.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct StateReport {
@@ -127,55 +152,17 @@ pub struct StateReport {
     pub ready: bool,
     /// One sentence for each thing that is not as it should be.
     pub reasons: Vec<String>,
+    /// Since when this state holds, µs UTC; shown as RFC 3339.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub since: i64,
     /// The last durable seq.
     pub durable: Seq,
     /// The last judged seq.
     pub applied: Seq,
 }
 
-/// Figures for /stats.
-#[derive(Clone, Debug)]
-pub struct Stats {
-    /// The state.
-    pub state: StateReport,
-    /// At the applied watermark.
-    pub counters: Counters,
-    /// At the applied watermark.
-    pub fold_hash: FoldHash,
-    /// The last durable seq: all events received.
-    pub received: u64,
-    /// Durable and not yet judged.
-    pub pending: u64,
-    /// The first 1 000 topics in order of first arrival.
-    pub topics: Vec<String>,
-    /// How many topics there are.
-    pub topics_total: u64,
-    /// Seconds since the process started.
-    pub uptime_seconds: f64,
-    /// The last seq committed in SQLite.
-    pub flushed: Seq,
-    /// Segments of the log.
-    pub log_segments: u64,
-    /// Bytes of the log's files, prepared room included.
-    pub log_bytes: u64,
-    /// Bytes of frames in the log.
-    pub log_frame_bytes: u64,
-    /// Bytes of the index's files.
-    pub index_bytes: u64,
-    /// Bytes that may still be used on the log's disk.
-    pub disk_free_bytes: u64,
-    /// Attempts to apply or flush that failed and were repeated.
-    pub apply_retries: u64,
-    /// Times that three attempts in a row failed.
-    pub apply_failures: u64,
-    /// Since when the index fails, µs UTC.
-    pub degraded_since: Option<i64>,
-    /// Bytes written to the log by this process, marks included.
-    pub written_bytes: u64,
-    /// Syncs of the log by this process.
-    pub syncs: u64,
-    /// Frames of events written by this process.
-    pub batches: u64,
+fn as_rfc3339<S: serde::Serializer>(micros: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*micros))
 }
 
 /// Which events a scan gives.

@@ -2,12 +2,15 @@
 //! command line ask of it.
 
 mod answers;
+mod disk;
+mod figures;
 mod lock;
 mod open;
 mod options;
 mod scan;
 mod sink;
 mod state;
+mod watcher;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +19,8 @@ use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 
 pub use answers::*;
+pub use disk::Disk;
+pub use figures::{Flows, Sizes, Stats};
 pub use lock::{DataLock, LockError};
 pub use open::{OpenError, OpenFailure};
 pub use options::StoreOptions;
@@ -29,6 +34,7 @@ use crate::log::frame::PreparedPayload;
 use crate::log::{Committer, LiveLog, LogError, LogId, PreparedBatch, Status};
 use crate::replayer::{Replayer, Shared};
 use sink::{Reply, Ticket};
+use watcher::Watcher;
 
 /// A running store. All its calls are thread-safe; those marked blocking read disks.
 #[derive(Debug)]
@@ -40,6 +46,7 @@ pub struct Store {
     status: Arc<Status>,
     poisoned: watch::Receiver<Option<String>>,
     draining: AtomicBool,
+    watcher: Arc<Watcher>,
     /// Taken at the stop, in this order.
     committer: Mutex<Option<Committer<Ticket>>>,
     line: Mutex<Option<Replayer<Reply>>>,
@@ -105,7 +112,10 @@ impl Store {
             return Err(PublishRefusal::Draining);
         }
         match self.backlog_full() {
-            Some(pending) => Err(PublishRefusal::BacklogFull { pending }),
+            Some(why) => {
+                self.watcher.met(State::BacklogFull, &why);
+                Err(PublishRefusal::BacklogFull(why))
+            }
             None => Ok(()),
         }
     }

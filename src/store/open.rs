@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::lock::{DataLock, LockError};
 use super::options::StoreOptions;
 use super::sink::Sink;
+use super::watcher::Watcher;
 use super::{Mutex, Store};
 use crate::event::Seq;
 use crate::index::{Index, IndexError, IndexOptions};
@@ -151,10 +152,12 @@ fn start(
     let line = Replayer::start(log.clone(), index, place, inbox.clone());
     let replayer = line.shared().clone();
     let (poisoned, hears_poisoned) = watch::channel(None);
+    let watcher = Arc::new(Watcher::new());
     let committer = opened.start(Sink {
         inbox,
         replayer: replayer.clone(),
         poisoned,
+        watcher: watcher.clone(),
         group: Vec::new(),
     });
     Store {
@@ -165,6 +168,7 @@ fn start(
         status: committer.status().clone(),
         poisoned: hears_poisoned,
         draining: AtomicBool::new(false),
+        watcher,
         committer: Mutex::new(Some(committer)),
         line: Mutex::new(Some(line)),
         _lock: lock,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
-use super::answers::{DurableFrom, Outcome, PublishRefusal, ReplyWhen};
+use super::answers::{DurableFrom, Outcome, PublishRefusal, ReplyWhen, State};
+use super::watcher::Watcher;
 use crate::event::Seq;
 use crate::index::fold::{Arrivals, Judged};
 use crate::log::{CommitSink, Placed, Refused};
@@ -53,6 +54,7 @@ pub(super) struct Sink {
     pub(super) inbox: Arc<Inbox<Reply>>,
     pub(super) replayer: Arc<Shared>,
     pub(super) poisoned: watch::Sender<Option<String>>,
+    pub(super) watcher: Arc<Watcher>,
     pub(super) group: Vec<Handed<Reply>>,
 }
 
@@ -71,6 +73,7 @@ impl CommitSink for Sink {
         self.group.push(Handed {
             first_seq: placed.first_seq,
             count,
+            frame_bytes: placed.frame_bytes,
             arrivals: Some(ticket.arrivals),
             waiter,
         });
@@ -87,14 +90,17 @@ impl CommitSink for Sink {
             Refused::NotWritten => {
                 PublishRefusal::NotWritten("the log takes no more writes".into())
             }
-            Refused::NoRoom(no_room) if no_room.disk_full => PublishRefusal::DiskFull(no_room.why),
+            Refused::NoRoom(no_room) if no_room.disk_full => {
+                self.watcher.met(State::DiskFull, &no_room.why);
+                PublishRefusal::DiskFull(no_room.why)
+            }
             Refused::NoRoom(no_room) => PublishRefusal::NotWritten(no_room.why),
         };
         ticket.reply.send(Outcome::Refused(refusal));
     }
 
     fn poisoned(&mut self, why: &str) {
-        tracing::error!("the log is poisoned and takes no more writes: {why}");
+        tracing::error!("poisoned: {why}; the log takes no more writes and the process ends");
         self.poisoned.send_replace(Some(why.to_owned()));
     }
 }

@@ -1,104 +1,78 @@
-//! What the store is doing, and its figures.
+//! What the store is doing, and why.
 
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Store;
-use super::answers::{State, StateReport, Stats};
-use crate::replayer::HealthReport;
-
-/// How many topic names /stats lists.
-const TOPICS_LISTED: usize = 1000;
+use super::answers::{State, StateReport};
+use super::watcher::Holding;
 
 impl Store {
     /// Its state. Cheap.
     pub fn state(&self) -> StateReport {
-        let health = self.replayer.health();
-        let mut reasons = Vec::new();
-        let mut state = State::Ready;
-        let mut note = |is: State, why: String| {
-            reasons.push(why);
-            state = is;
-        };
-        // The gravest last.
-        if health.degraded_since.is_some() {
-            let why = health.why.clone().unwrap_or_default();
-            note(State::Degraded, format!("the index fails: {why}"));
-        }
-        if let Some(progress) = self.rebuild_progress() {
-            note(State::Rebuilding, progress);
-        }
-        if let Some(pending) = self.backlog_full() {
-            let why = format!("{pending} events are durable and not yet applied");
-            note(State::BacklogFull, why);
-        }
-        if let Some(no_room) = self.status.no_room() {
-            note(State::DiskFull, no_room.why);
-        }
-        if self.draining.load(Ordering::Acquire) {
-            note(State::Draining, "the store is stopping".into());
-        }
-        if let Some(why) = self.status.poisoned() {
-            note(State::Poisoned, why.to_owned());
-        }
+        let holding = self.holding();
+        let since = self.watcher.see(&holding);
+        let state = holding.last().map_or(State::Ready, |(state, _)| *state);
         StateReport {
             state,
             ready: matches!(state, State::Ready | State::Rebuilding | State::Degraded),
-            reasons,
+            reasons: holding.into_iter().map(|(_, why)| why).collect(),
+            since: micros(since),
             durable: self.log.durable(),
             applied: self.index().applied(),
         }
     }
 
-    /// Figures. Blocking.
-    pub fn stats(&self) -> Stats {
-        let index = self.index();
-        let fold = index.state();
-        let health = self.replayer.health();
-        let log = self.log.figures();
-        // Read after the fold's counters, so that it is never behind them.
-        let received = self.log.durable();
-        let state = self.state();
-        let topics = index.topics(0, TOPICS_LISTED);
-        Stats {
-            state,
-            counters: fold.counters,
-            fold_hash: fold.hash,
-            received: received.get(),
-            pending: received.since(fold.applied()),
-            topics: topics.iter().map(|topic| topic.name.to_string()).collect(),
-            topics_total: index.topics_total(),
-            uptime_seconds: self.started.elapsed().as_secs_f64(),
-            flushed: index.flushed(),
-            log_segments: log.segments,
-            log_bytes: log.file_bytes,
-            log_frame_bytes: log.used_bytes,
-            // A file that is gone has no bytes; the replayer deals with that.
-            index_bytes: index.bytes_on_disk().unwrap_or_default(),
-            disk_free_bytes: self.log.free_bytes().unwrap_or_default(),
-            apply_retries: health.retries,
-            apply_failures: health.failures,
-            degraded_since: degraded_since(&health),
-            written_bytes: log.written_bytes,
-            syncs: log.syncs,
-            batches: log.batches,
-        }
+    /// Says in the log what has begun and what is over; to be called about once a second.
+    pub fn watch(&self) {
+        let failures = self.replayer.health().failures;
+        self.watcher.look(&self.holding(), failures);
     }
 
-    /// How many events wait for the index, if they are too many.
-    pub(super) fn backlog_full(&self) -> Option<u64> {
-        let durable = self.log.durable();
-        // What a replay still has to do was there before it and is no backlog.
-        let replayed = self.replayer.replaying_to().unwrap_or_default();
-        let pending = durable.since(self.index().applied().max(replayed));
-        if pending == 0 {
+    /// All that is not as it should be, the gravest last.
+    fn holding(&self) -> Vec<Holding> {
+        let health = self.replayer.health();
+        let mut holding = Vec::new();
+        if health.degraded_since.is_some() {
+            let why = health.why.unwrap_or_default();
+            holding.push((State::Degraded, format!("the index fails: {why}")));
+        }
+        if let Some(progress) = self.rebuild_progress() {
+            holding.push((State::Rebuilding, progress));
+        }
+        if let Some(why) = self.backlog_full() {
+            holding.push((State::BacklogFull, why));
+        }
+        if let Some(no_room) = self.status.no_room() {
+            holding.push((State::DiskFull, no_room.why));
+        }
+        if self.draining.load(Ordering::Acquire) {
+            holding.push((State::Draining, "the store is stopping".into()));
+        }
+        if let Some(why) = self.status.poisoned() {
+            let why = format!("a write or a sync of the log failed, and the process ends: {why}");
+            holding.push((State::Poisoned, why));
+        }
+        holding
+    }
+
+    /// One sentence, if too much waits for the index.
+    pub(super) fn backlog_full(&self) -> Option<String> {
+        let behind = self.replayer.behind();
+        let options = &self.options;
+        let many = behind.events > options.backlog_events;
+        if !many && behind.bytes <= options.backlog_bytes {
             return None;
         }
-        // Events are taken to be of average size: exact would mean to remember each frame.
-        let bytes_per_event = self.log.used_bytes() / durable.get().max(1);
-        let pending_bytes = pending.saturating_mul(bytes_per_event);
-        (pending > self.options.backlog_events || pending_bytes > self.options.backlog_bytes)
-            .then_some(pending)
+        let most = if many {
+            format!("{} events", options.backlog_events)
+        } else {
+            format!("{} bytes", options.backlog_bytes)
+        };
+        Some(format!(
+            "{} events ({} bytes) are durable and not yet applied, and at most {most} may be",
+            behind.events, behind.bytes
+        ))
     }
 
     /// How far a rebuild is, if there is one.
@@ -112,11 +86,7 @@ impl Store {
     }
 }
 
-fn degraded_since(health: &HealthReport) -> Option<i64> {
-    health.degraded_since.map(micros)
-}
-
-fn micros(time: SystemTime) -> i64 {
+pub(super) fn micros(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
         Err(_) => 0,
