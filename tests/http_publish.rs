@@ -113,85 +113,6 @@ fn waiting_for_durability_only_is_202_with_the_place_of_the_verdicts() {
 }
 
 #[test]
-fn one_bad_event_refuses_the_batch_and_nothing_is_written() {
-    let server = Server::start();
-    let batch = format!(
-        "[{},{{\"topic\":\"\",\"event_id\":\"2\",\"payload\":1}}]",
-        event("a", "1", "1")
-    );
-    let problem = server
-        .publish("", batch)
-        .assert_problem(422, "invalid_events");
-    assert_eq!(problem["errors_total"], 1);
-    assert_eq!(problem["errors"][0]["index"], 1);
-    assert_eq!(problem["errors"][0]["pointer"], "/1/topic");
-    assert_eq!(problem["errors"][0]["code"], "invalid_topic");
-    assert_eq!(server.get("/stats").json()["received"], 0);
-}
-
-#[test]
-fn no_more_than_a_hundred_errors_are_listed_and_all_are_counted() {
-    let server = Server::start();
-    let batch = format!("[{}]", vec!["{}"; 150].join(","));
-    let problem = server
-        .publish("", batch)
-        .assert_problem(422, "invalid_events");
-    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(100));
-    assert!(problem["errors_total"].as_u64() >= Some(150), "{problem}");
-}
-
-#[test]
-fn skipping_stores_the_good_ones_and_names_the_places_as_sent() {
-    let server = Server::start();
-    let good = event("a", "1", "1");
-    let answer = server.publish("?invalid=skip", format!("[7,{good},{{}},{good}]"));
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    let json = answer.json();
-    assert_eq!(
-        (&json["received"], &json["unique"], &json["duplicates"]),
-        (&json!(2), &json!(1), &json!(1))
-    );
-    assert_eq!(
-        json["receipts"],
-        json!([{"index": 3, "verdict": "duplicate", "seq": 2, "original_seq": 1}])
-    );
-    assert_eq!(json["refused_total"], 2);
-    assert_eq!(json["refused_indexes"], json!([0, 2]));
-    assert_eq!(json["refused"][0]["index"], 0);
-    assert_eq!(json["refused"][0]["code"], "wrong_type");
-    server
-        .publish("?invalid=skip", "[{}]")
-        .assert_problem(422, "invalid_events");
-}
-
-#[test]
-fn malformed_bodies_are_400_by_cause() {
-    let server = Server::start();
-    for (body, code) in [
-        ("", "empty_body"),
-        (" \n", "empty_body"),
-        ("[", "invalid_json"),
-        ("[] x", "invalid_json"),
-        (
-            r#"{"topic":"a","topic":"a","event_id":"1","payload":1}"#,
-            "duplicate_member",
-        ),
-        (
-            r#"{"topic":"a","event_id":"1","payload":NaN}"#,
-            "invalid_json",
-        ),
-    ] {
-        server.publish("", body).assert_problem(400, code);
-    }
-    let answer = server
-        .request("POST", "/publish")
-        .body(vec![b'"', 0xff, b'"'])
-        .send();
-    support::http::Answer::of(answer).assert_problem(400, "invalid_utf8");
-    server.publish("", "[]").assert_problem(422, "empty_batch");
-}
-
-#[test]
 fn a_large_batch_takes_the_same_way_as_a_small_one() {
     let server = Server::start();
     let events: Vec<String> = (0..5_000)
@@ -207,32 +128,6 @@ fn a_large_batch_takes_the_same_way_as_a_small_one() {
     let json = server.publish("", body).json();
     assert_eq!(json["duplicates"], 5_000);
     assert_eq!(json["receipts"].as_array().map(Vec::len), Some(5_000));
-}
-
-#[test]
-fn a_chunked_body_and_expect_continue_work() {
-    let server = Server::start();
-    let body = event("a", "1", "1");
-    let (one, two) = body.split_at(10);
-    let answer = server.raw(&format!(
-        "POST /publish HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n\
-         {:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n",
-        one.len(),
-        two.len()
-    ));
-    assert!(
-        answer.starts_with("HTTP/1.1 200") && answer.contains("\"unique\":1"),
-        "{answer}"
-    );
-
-    let answer = server.raw(&format!(
-        "POST /publish HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    ));
-    assert!(
-        answer.contains("200 OK") && answer.contains("\"duplicates\":1"),
-        "{answer}"
-    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod error;
 mod event_pages;
 mod events;
 mod growth;
+mod head;
 mod health;
 mod options;
 mod pages_body;

@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use super::error::{ErrorCode, Problem};
 
+/// The most parameters of a request: more than any has, and few enough to compare each with
+/// each.
+const PARAMETERS_MAX: usize = 32;
+
 /// The parameters of one request. Each is taken once; [`Query::end`] refuses the rest.
 #[derive(Debug)]
 pub(super) struct Query {
@@ -20,6 +24,11 @@ impl Query {
             let (name, value) = (decode(name)?, decode(value)?);
             if pairs.iter().any(|(known, _)| *known == name) {
                 return Err(invalid(format!("`{name}` is given twice")));
+            }
+            if pairs.len() == PARAMETERS_MAX {
+                return Err(invalid(format!(
+                    "there are more than {PARAMETERS_MAX} parameters"
+                )));
             }
             pairs.push((name, value));
         }
@@ -149,6 +158,16 @@ mod tests {
         }
         let query = Query::parse(Some("topik=a")).expect("a query");
         assert!(detail(query.end().expect_err("unknown")).contains("topik"));
+    }
+
+    #[test]
+    fn a_flood_of_parameters_is_refused_before_they_are_compared() {
+        let flood = |count: usize| {
+            let pairs: Vec<String> = (0..count).map(|no| format!("p{no}")).collect();
+            Query::parse(Some(&pairs.join("&"))).is_ok()
+        };
+        assert!(flood(PARAMETERS_MAX));
+        assert!(!flood(PARAMETERS_MAX + 1));
     }
 
     #[test]

@@ -175,7 +175,10 @@ fn broken_heads_get_problem_documents() {
 fn pipelined_requests_are_answered_in_order() {
     let server = TestServer::start(hello(), patient());
     let mut client = server.connect();
-    client.send("GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabcGET /no HTTP/1.1\r\n\r\n");
+    let host = "HTTP/1.1\r\nhost: x\r\n";
+    client.send(format!(
+        "GET / {host}\r\nPOST / {host}content-length: 3\r\n\r\nabcGET /no {host}\r\n"
+    ));
     assert!(client.answer().ends_with("hello"));
     assert!(client.answer().ends_with("\r\n3"));
     assert!(client.answer().starts_with("HTTP/1.1 404"));
@@ -192,7 +195,7 @@ fn a_client_that_has_said_everything_still_gets_its_answer() {
     );
     let server = TestServer::start(slow, patient());
     let mut client = server.connect();
-    client.send("GET / HTTP/1.1\r\n\r\n");
+    client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     client
         .stream
         .shutdown(Shutdown::Write)
@@ -212,7 +215,7 @@ fn connections_over_the_limit_are_told_and_served_once_there_is_room() {
     let mut first = server.connect();
     assert!(first.get("/").ends_with("hello"));
     let mut second = server.connect();
-    second.send("GET / HTTP/1.1\r\n\r\n");
+    second.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
     let refusal = second.rest();
     assert_problem(&refusal, 503, "overloaded");
     assert!(refusal.contains("retry-after: 1\r\n"), "{refusal}");
@@ -255,7 +258,7 @@ fn a_client_that_sends_a_large_body_reads_why_it_was_refused() {
     let mut client = server.connect();
     let bytes = 16 << 20;
     client.send(format!(
-        "POST / HTTP/1.1\r\ncontent-length: {bytes}\r\n\r\n"
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {bytes}\r\n\r\n"
     ));
     client.send(vec![b'x'; bytes]);
     assert!(client.answer().starts_with("HTTP/1.1 413"));

@@ -1,5 +1,5 @@
-//! What every request goes through, whatever it asks: the token, the routes, a net
-//! under panics, and the name of the log on the answer.
+//! What every request goes through, whatever it asks: its head, the token, the routes, a
+//! net under panics, and the name of the log on the answer.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -16,6 +16,7 @@ use tower::Service as _;
 
 use super::auth::authorise;
 use super::error::{ErrorCode, Problem};
+use super::head::check_head;
 use super::options::HttpOptions;
 use super::phase::{AnswerBody, ConnectionPhase, Phase, RequestBody};
 use super::raw_answer::RawAnswers;
@@ -80,7 +81,9 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         Box::pin(async move {
             let token = front.options.token.as_ref();
             let mut routes = front.routes.clone();
-            let mut response = match authorise(token, request.uri().path(), request.headers()) {
+            let entered = check_head(request.version(), request.headers())
+                .and_then(|()| authorise(token, request.uri().path(), request.headers()));
+            let mut response = match entered {
                 Ok(()) => match without_panic(async { routes.call(request).await }).await {
                     Ok(Ok(response)) => response,
                     Err(panic) => after_panic(&*panic).into_response(),

@@ -1,12 +1,11 @@
 //! A server in this process, on a port of its own, with a store of its own.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use oncelog::http::{HttpOptions, serve};
+use oncelog::http::{ErrorCode, HttpOptions, serve};
 use oncelog::store::{Store, StoreOptions};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -96,18 +95,6 @@ impl Server {
         let answer = self.publish("", body);
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
-
-    /// Sends these bytes and gives all that comes back until the server closes.
-    pub fn raw(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.write_all(request.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        stream
-            .read_to_string(&mut answer)
-            .expect("an answer, and the end");
-        answer
-    }
 }
 
 impl Drop for Server {
@@ -161,7 +148,8 @@ impl Answer {
         Some(path.to_owned())
     }
 
-    /// Checks that this is a whole problem document with this status and code.
+    /// Checks that this is a whole problem document with this status and code, and that it says
+    /// what that code always says.
     pub fn assert_problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         assert_eq!(
@@ -172,17 +160,17 @@ impl Answer {
         );
         let problem = self.json();
         assert_eq!(problem["code"], code, "{}", self.text);
+        let known = ErrorCode::ALL.iter().find(|known| known.code() == code);
+        let known = known.unwrap_or_else(|| panic!("there is no code {code}"));
+        assert_eq!(known.status().as_u16(), status, "{code}");
         assert_eq!(problem["status"], status);
         assert_eq!(problem["type"], format!("/docs/errors.md#{code}"));
-        for member in ["title", "detail", "retry"] {
-            assert!(
-                problem[member]
-                    .as_str()
-                    .is_some_and(|text| !text.is_empty()),
-                "{member}: {}",
-                self.text
-            );
-        }
+        assert_eq!(problem["title"], known.title());
+        assert_eq!(problem["retry"], known.retry().name());
+        let detail = problem["detail"].as_str();
+        assert!(detail.is_some_and(|text| !text.is_empty()), "{}", self.text);
+        let may_pass = matches!(status, 503 | 507);
+        assert_eq!(self.header("retry-after").is_some(), may_pass, "{code}");
         problem
     }
 }

@@ -1,7 +1,6 @@
 //! A small file system for a test that fills it. Only root can mount one.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,9 +23,7 @@ impl SmallDisk {
                 path: path.to_owned(),
             }),
             failed => {
-                // Not with a macro, whose output of a test that passes is not shown.
-                let why = format!("SKIPPED: no file system can be mounted here: {failed:?}\n");
-                std::io::stderr().write_all(why.as_bytes()).expect("stderr");
+                super::say_skipped(&format!("no file system can be mounted here: {failed:?}"));
                 None
             }
         }

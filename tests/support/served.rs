@@ -1,5 +1,6 @@
 //! A running server and what tests ask of it, over kills and restarts.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -66,8 +67,16 @@ impl Served {
         self.data_dir.join("index/index.sqlite3")
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.running().address
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running().pid()
+    }
+
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.running().address)
+        format!("http://{}{path}", self.address())
     }
 
     pub fn get(&self, path: &str) -> Answer {
