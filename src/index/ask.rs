@@ -13,7 +13,7 @@ use super::lookup;
 use super::note::NotStored;
 use super::query::{Order, not_stored, topic_seqs};
 use super::shared::Runs;
-use super::topics::TopicCount;
+use super::topics::{TopicCensus, TopicCount};
 use crate::event::Seq;
 
 impl Index {
@@ -111,9 +111,15 @@ impl Index {
         self.shared.read().topics.total()
     }
 
-    /// Whether there is a topic of this name.
-    pub fn has_topic(&self, name: &str) -> bool {
-        self.shared.read().topics.number(name).is_some()
+    /// Which of these names are no topics yet, at one moment.
+    pub fn topic_census(&self, names: &[Box<str>]) -> TopicCensus {
+        let live = self.shared.read();
+        let is_unknown = |&place: &usize| live.topics.number(&names[place]).is_none();
+        TopicCensus {
+            applied: live.active.state.applied(),
+            total: live.topics.total(),
+            unknown: (0..names.len()).filter(is_unknown).collect(),
+        }
     }
 
     /// The size of the database alone, in bytes: unlike the WAL, it does not shrink at a stop.

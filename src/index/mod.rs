@@ -54,4 +54,4 @@ pub use health::FlushHealth;
 pub use note::NotStored;
 pub use options::{Durability, IndexOptions};
 pub use query::Order;
-pub use topics::TopicCount;
+pub use topics::{TopicCensus, TopicCount};

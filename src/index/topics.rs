@@ -22,6 +22,17 @@ pub struct TopicCount {
     pub first_seq: Seq,
 }
 
+/// The topics as somebody with some names sees them.
+#[derive(Clone, Debug)]
+pub struct TopicCensus {
+    /// The last seq that was applied.
+    pub applied: Seq,
+    /// How many topics there are.
+    pub total: u64,
+    /// The places, among the names, of those that are no topics.
+    pub unknown: Vec<usize>,
+}
+
 impl TopicCount {
     /// The CRC over all of it.
     pub(super) fn crc(&self) -> u32 {

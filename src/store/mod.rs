@@ -10,6 +10,7 @@ mod options;
 mod scan;
 mod sink;
 mod state;
+mod topic_gate;
 mod watcher;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,7 @@ use crate::log::frame::PreparedPayload;
 use crate::log::{Committer, LiveLog, LogError, LogId, PreparedBatch, Status};
 use crate::replayer::{Replayer, Shared};
 use sink::{Reply, Ticket};
+use topic_gate::{NewTopics, TooMany, TopicGate};
 use watcher::Watcher;
 
 /// A running store. All its calls are thread-safe; those marked blocking read disks.
@@ -47,6 +49,7 @@ pub struct Store {
     poisoned: watch::Receiver<Option<String>>,
     draining: AtomicBool,
     watcher: Arc<Watcher>,
+    topics: Arc<TopicGate>,
     /// Taken at the stop, in this order.
     committer: Mutex<Option<Committer<Ticket>>>,
     line: Mutex<Option<Replayer<Reply>>>,
@@ -67,7 +70,7 @@ impl Store {
     pub fn submit(&self, batch: &Batch<'_>, when: ReplyWhen) -> Result<Submitted, PublishRefusal> {
         self.check_admission()?;
         let arrivals = Arc::new(Arrivals::of(batch.key_rule(), batch.events()));
-        self.check_topics(&arrivals)?;
+        let new_topics = self.admit_topics(&arrivals)?;
         let payload =
             encode_events(batch).map_err(|error| PublishRefusal::NotWritten(error.to_string()))?;
         let prepared = PreparedBatch {
@@ -81,6 +84,7 @@ impl Store {
             arrivals: arrivals.clone(),
             durable_from: durable_from.clone(),
             when,
+            new_topics,
             reply: Reply(reply),
         };
         let committer = self
@@ -120,21 +124,18 @@ impl Store {
         }
     }
 
-    fn check_topics(&self, arrivals: &Arrivals) -> Result<(), PublishRefusal> {
+    fn admit_topics(&self, arrivals: &Arrivals) -> Result<Option<NewTopics>, PublishRefusal> {
         let index = self.replayer.index();
-        let (topics, max) = (index.topics_total(), self.options.max_topics);
-        if topics + arrivals.topics.len() as u64 <= max {
-            return Ok(());
-        }
-        let new = arrivals
-            .topics
-            .iter()
-            .filter(|topic| !index.has_topic(topic))
-            .count() as u64;
-        if topics + new <= max {
-            return Ok(());
-        }
-        Err(PublishRefusal::TooManyTopics { topics, max })
+        let topics = &arrivals.topics;
+        let admitted = self.topics.admit(topics, || index.topic_census(topics));
+        admitted.map_err(|TooMany(topics)| match self.rebuild_progress() {
+            // What is not replayed yet may have these very topics.
+            Some(progress) => PublishRefusal::NotWritten(progress),
+            None => PublishRefusal::TooManyTopics {
+                topics,
+                max: self.options.max_topics,
+            },
+        })
     }
 
     /// The verdicts of the seqs from `from` to `to`, both included. Blocking.

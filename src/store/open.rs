@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::lock::{DataLock, LockError};
 use super::options::StoreOptions;
 use super::sink::Sink;
+use super::topic_gate::TopicGate;
 use super::watcher::Watcher;
 use super::{Mutex, Store};
 use crate::event::Seq;
@@ -161,6 +162,7 @@ fn start(
         group: Vec::new(),
     });
     Store {
+        topics: Arc::new(TopicGate::new(options.max_topics)),
         options,
         started,
         log,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 use super::answers::{DurableFrom, Outcome, PublishRefusal, ReplyWhen, State};
+use super::topic_gate::NewTopics;
 use super::watcher::Watcher;
 use crate::event::Seq;
 use crate::index::fold::{Arrivals, Judged};
@@ -20,6 +21,7 @@ pub(super) struct Ticket {
     pub(super) arrivals: Arc<Arrivals>,
     pub(super) when: ReplyWhen,
     pub(super) durable_from: DurableFrom,
+    pub(super) new_topics: Option<NewTopics>,
     pub(super) reply: Reply,
 }
 
@@ -63,6 +65,9 @@ impl CommitSink for Sink {
 
     fn durable(&mut self, placed: Placed, count: u32, ticket: Ticket) {
         ticket.durable_from.set(placed.first_seq);
+        if let Some(new_topics) = ticket.new_topics {
+            new_topics.durable(placed.first_seq.plus(u64::from(count)).previous());
+        }
         let waiter = match ticket.when {
             ReplyWhen::Judged => Some(ticket.reply),
             ReplyWhen::Durable => {

@@ -20,6 +20,7 @@ mod framing;
 mod requests;
 mod target;
 mod token;
+mod topics;
 
 #[path = "../support/mod.rs"]
 mod support;

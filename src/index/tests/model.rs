@@ -259,7 +259,14 @@ impl Model {
         assert_eq!(found, counts);
         assert!(topics.iter().zip(1..).all(|(topic, no)| topic.no == no));
         assert_eq!(index.topics_total(), self.topics.len() as u64);
-        assert!(!index.has_topic("nobody's"));
+        let mut names: Vec<Box<str>> = counts.iter().map(|(name, ..)| (*name).into()).collect();
+        names.push("nobody's".into());
+        let census = index.topic_census(&names);
+        assert_eq!(census.unknown, [names.len() - 1]);
+        assert_eq!(
+            (census.total, census.applied),
+            (self.topics.len() as u64, index.applied())
+        );
         Ok(())
     }
 
