@@ -4,6 +4,7 @@ mod client;
 pub mod dump;
 pub mod health;
 pub mod publish;
+mod scratch;
 pub mod serve;
 mod stops;
 

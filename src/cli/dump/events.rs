@@ -1,8 +1,10 @@
 //! Events with their verdicts.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
+use super::super::scratch::scratch_dir;
 use super::{DumpError, DumpOptions};
 use crate::event::Seq;
 use crate::index::fold::{Judged, Verdict};
@@ -22,13 +24,7 @@ pub(super) fn dump(
     log: &OfflineLog,
     out: &mut impl Write,
 ) -> Result<(), DumpError> {
-    let directory = match &options.tmp_dir {
-        Some(dir) => tempfile::Builder::new()
-            .prefix("oncelog-dump-")
-            .tempdir_in(dir),
-        None => tempfile::Builder::new().prefix("oncelog-dump-").tempdir(),
-    };
-    let directory = directory.map_err(DumpError::Temporary)?;
+    let directory = scratch_dir(options.tmp_dir.as_deref()).map_err(DumpError::Temporary)?;
     super::super::remove_on_interrupt(directory.path());
     let index = Index::open(
         directory.path(),
@@ -39,7 +35,8 @@ pub(super) fn dump(
             durability: Durability::Throwaway,
             ..IndexOptions::default()
         },
-    )?;
+    )
+    .map_err(|error| unfolded(error, directory.path()))?;
     let mut printer = Printer {
         options,
         proven: log.proven(),
@@ -52,7 +49,8 @@ pub(super) fn dump(
     let payloads = LogPayloads::new(log.live.clone());
     while let Some(frame) = cursor.next_frame()? {
         let folded = LoggedFrame::of(&cursor, &frame)?;
-        let judged = fold(&index, &folded, &payloads)?;
+        let judged =
+            fold(&index, &folded, &payloads).map_err(|error| unfolded(error, directory.path()))?;
         if frame.header.last_seq() < options.from() {
             continue;
         }
@@ -80,6 +78,17 @@ pub(super) fn dump(
         }
     }
     Ok(())
+}
+
+/// Says where there is no room, if that is what is wrong.
+fn unfolded(error: IndexError, dir: &Path) -> DumpError {
+    match error {
+        IndexError::Full(_) => DumpError::NoRoom {
+            dir: dir.to_owned(),
+            source: error,
+        },
+        other => other.into(),
+    }
 }
 
 fn fold(

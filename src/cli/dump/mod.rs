@@ -48,8 +48,8 @@ pub struct DumpOptions {
     #[arg(long)]
     pub frames: bool,
 
-    /// Where the verdicts are worked out; the system's temporary directory if not given.
-    /// It takes about 60 bytes an event
+    /// Where the verdicts are worked out; the system's temporary directory if not given, or
+    /// /dev/shm where that cannot be written. It takes about 60 bytes an event
     #[arg(long, value_name = "DIR")]
     pub tmp_dir: Option<PathBuf>,
 }
@@ -71,6 +71,11 @@ enum DumpError {
     Log(#[from] LogError),
     #[error("the verdicts cannot be worked out: {0}")]
     Fold(#[from] IndexError),
+    #[error(
+        "no room to work out the verdicts in {} (--tmp-dir names another place): {source}",
+        dir.display()
+    )]
+    NoRoom { dir: PathBuf, source: IndexError },
     #[error("cannot make a temporary directory (--tmp-dir names another place): {0}")]
     Temporary(io::Error),
     #[error("cannot write: {0}")]
