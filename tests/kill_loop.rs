@@ -24,11 +24,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use checker::{check, check_settled};
-use client::{Client, ShownEvent, Stats};
+use client::{Client, Stats};
 use dump::dump_events;
-use history::{Attempt, Figures, Logged, Sent, Told};
+use history::{Attempt, Figures, Logged};
 use process::{Oncelog, Starting, serve_command};
-use publisher::{Gate, PUBLISHERS, publish};
+use publisher::{Gate, PUBLISHERS, Shut, publish};
 use random::Random;
 
 const ROUNDS: u64 = 20;
@@ -43,15 +43,6 @@ fn number_of(variable: &str) -> Option<u64> {
 fn seed_of_the_clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.subsec_nanos().into())
-}
-
-/// Lets the publishers go home, also when the test fails.
-struct Shut<'g>(&'g Gate);
-
-impl Drop for Shut<'_> {
-    fn drop(&mut self) {
-        self.0.shut();
-    }
 }
 
 #[test]
@@ -174,8 +165,8 @@ impl KillLoop<'_> {
         } else {
             client.events("?verdict=all")
         };
-        let log: Vec<Logged> = shown.into_iter().map(logged).collect();
-        let violations = check(&log, &lock(self.history), figures(&stats));
+        let log: Vec<Logged> = shown.into_iter().map(Logged::from).collect();
+        let violations = check(&log, &lock(self.history), Figures::from(&stats));
         assert!(
             violations.is_empty(),
             "{state}, seed {}: {} violations, the first are {:?}",
@@ -199,32 +190,5 @@ impl KillLoop<'_> {
                 path.extension().is_some_and(|extension| extension == "seg")
             })
             .count()
-    }
-}
-
-fn logged(shown: ShownEvent) -> Logged {
-    Logged {
-        sent: Sent {
-            topic: shown.topic,
-            event_id: shown.event_id,
-            payload: shown.payload.get().to_owned(),
-        },
-        source: shown.source,
-        told: Told {
-            seq: shown.seq,
-            verdict: shown.verdict.expect("a verdict"),
-            original_seq: shown.original_seq,
-        },
-    }
-}
-
-fn figures(stats: &Stats) -> Figures {
-    Figures {
-        received: stats.received,
-        unique: stats.unique_processed,
-        duplicates: stats.duplicate_dropped,
-        conflicts: stats.conflicts,
-        lost: stats.lost,
-        pending: stats.pending,
     }
 }

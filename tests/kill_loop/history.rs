@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::client::{ShownEvent, Stats};
+
 /// Which request of which publisher. It travels in the `source` of the events, which has no
 /// part in any verdict, so that every attempt can be told from its repetition.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +90,24 @@ pub(crate) struct Logged {
     pub(crate) told: Told,
 }
 
+impl From<ShownEvent> for Logged {
+    fn from(shown: ShownEvent) -> Logged {
+        Logged {
+            sent: Sent {
+                topic: shown.topic,
+                event_id: shown.event_id,
+                payload: shown.payload.get().to_owned(),
+            },
+            source: shown.source,
+            told: Told {
+                seq: shown.seq,
+                verdict: shown.verdict.expect("a verdict"),
+                original_seq: shown.original_seq,
+            },
+        }
+    }
+}
+
 /// The counters of `/stats`.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Figures {
@@ -97,4 +117,17 @@ pub(crate) struct Figures {
     pub(crate) conflicts: u64,
     pub(crate) lost: u64,
     pub(crate) pending: u64,
+}
+
+impl From<&Stats> for Figures {
+    fn from(stats: &Stats) -> Figures {
+        Figures {
+            received: stats.received,
+            unique: stats.unique_processed,
+            duplicates: stats.duplicate_dropped,
+            conflicts: stats.conflicts,
+            lost: stats.lost,
+            pending: stats.pending,
+        }
+    }
 }

@@ -90,6 +90,15 @@ impl Gate {
     }
 }
 
+/// Lets the publishers go home, also when the test fails.
+pub(crate) struct Shut<'g>(pub(crate) &'g Gate);
+
+impl Drop for Shut<'_> {
+    fn drop(&mut self) {
+        self.0.shut();
+    }
+}
+
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         self.gate.lock().inside -= 1;
@@ -138,7 +147,8 @@ pub(crate) fn publish(number: u32, seed: u64, gate: &Gate, history: &Mutex<Vec<A
     }
 }
 
-fn send(client: &Client, random: &mut Random, mark: Mark, events: &[Sent]) -> Outcome {
+/// One attempt, and what the publisher knows after it.
+pub(crate) fn send(client: &Client, random: &mut Random, mark: Mark, events: &[Sent]) -> Outcome {
     let shape = if events.len() == 1 && random.percent(50) {
         Shape::One
     } else if random.percent(50) {
