@@ -1,11 +1,10 @@
-//! Arguments, tracing, exit codes.
+//! Arguments, the log on stderr, exit codes.
 
-use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use oncelog::cli::{dump, health, publish, serve};
-use oncelog::config::ServeOptions;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use oncelog::cli::{dump, health, logging, publish, serve};
+use oncelog::config::{ServeOptions, given_options};
 
 /// An event store for one machine: at-least-once in, exactly-once kept.
 #[derive(Debug, Parser)]
@@ -41,21 +40,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("ONCELOG_LOG")
-                .unwrap_or_else(|_| "info".into()),
-        )
-        .with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .with_target(false)
-        .with_writer(stderr)
-        .init();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match arguments.command {
-        None => serve::run(&arguments.serve),
-        Some(Command::Serve(options)) => serve::run(&options),
+        None | Some(Command::Serve(_)) => logging::start_without_waiting(),
+        Some(_) => logging::start(),
+    }
+    let code = match arguments.command {
+        None => serve::run(&arguments.serve, &given_options(&matches)),
+        Some(Command::Serve(options)) => {
+            let of_serve = matches.subcommand_matches("serve").unwrap_or(&matches);
+            serve::run(&options, &given_options(of_serve))
+        }
         Some(Command::Dump(options)) => dump::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Health(options)) => ExitCode::from(health::run(&options)),
-    }
+    };
+    logging::flush();
+    code
 }

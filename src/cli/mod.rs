@@ -3,20 +3,20 @@
 mod client;
 pub mod dump;
 pub mod health;
+mod log_queue;
+pub mod logging;
 pub mod publish;
 mod scratch;
 pub mod serve;
 mod stops;
 
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::index::fold::Judged;
 
 /// Says something to whoever started the command.
 pub fn say(text: &str) {
-    // Whether anybody reads it changes nothing.
-    let _ = writeln!(io::stderr(), "oncelog: {text}");
+    logging::say(&format!("oncelog: {text}"));
 }
 
 /// Says why a command failed, with the causes that its message does not name.

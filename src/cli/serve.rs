@@ -12,9 +12,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::logging;
 use super::stops::Stops;
 use crate::config::{ServeConfig, ServeOptions, unknown_variables};
-use crate::http::{HttpOptions, serve as serve_http, serve_opening};
+use crate::http::{HttpOptions, Served, serve as serve_http, serve_opening};
 use crate::store::{OpenError, OpenFailure, Store, StoreOptions};
 
 /// Between the first refusal and the exit of a poisoned process, so that it is read.
@@ -33,8 +34,9 @@ const FAILED: u8 = 1;
 const UNUSABLE: u8 = 2;
 const REFUSED: u8 = 3;
 
-/// Serves until it is told to stop.
-pub fn run(options: &ServeOptions) -> ExitCode {
+/// Serves until it is told to stop. `given` are the options that were not left at their
+/// defaults, for the log.
+pub fn run(options: &ServeOptions, given: &[String]) -> ExitCode {
     let config = match options.validate() {
         Ok(config) => config,
         Err(error) => {
@@ -42,6 +44,9 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(UNUSABLE);
         }
     };
+    if !given.is_empty() {
+        tracing::info!("options: {}", given.join(" "));
+    }
     for name in unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
         tracing::warn!("{name} is not a variable that oncelog knows");
     }
@@ -88,20 +93,26 @@ async fn serve(config: ServeConfig) -> ExitCode {
         }
     }
     let drain = config.store.drain;
+    let data_dir = config.store.data_dir.clone();
     let opened = tokio::select! {
         opened = open(&listeners, config.http.clone(), config.store) => opened,
         // Nothing was taken yet, and opening may be broken off at any point.
-        _ = stops.next() => std::process::exit(0),
+        signal = stops.next() => {
+            tracing::info!("stopped by {signal} while the store was being opened; exit code 0");
+            logging::exit(0)
+        }
     };
     let store = match opened {
         Ok(store) => store,
         Err(code) => return code,
     };
     tracing::info!(
-        "oncelog {} serves log {} on {}",
+        "oncelog {} serves log {} on {} from {}: {}",
         env!("CARGO_PKG_VERSION"),
         store.log_id(),
-        addresses(&listeners).join(" and ")
+        addresses(&listeners).join(" and "),
+        data_dir.display(),
+        store.start_report(),
     );
     let serving_on = match tokio_listeners(&listeners) {
         Ok(serving_on) => serving_on,
@@ -120,8 +131,10 @@ async fn serve(config: ServeConfig) -> ExitCode {
             tokio::select! {
                 // Whoever waits is refused before the process ends.
                 _ = store.poisoned() => {}
-                _ = stops.next() => {
-                    tracing::info!("stopping: no more is taken, what is in flight is answered");
+                signal = stops.next() => {
+                    tracing::info!(
+                        "draining: {signal} was received; no more is taken, what is in flight is answered"
+                    );
                 }
             }
             store.drain();
@@ -139,13 +152,16 @@ async fn serve(config: ServeConfig) -> ExitCode {
     tokio::select! {
         () = poisoned => {}
         served = serving => {
-            if served.abandoned > 0 {
-                tracing::warn!("{} connections did not end in time and were cut", served.abandoned);
+            let Served { in_flight, abandoned } = served;
+            if abandoned > 0 {
+                tracing::warn!("draining is over: {abandoned} connections did not end in time and were cut");
+            } else {
+                tracing::info!("draining is over: {in_flight} requests were in flight and are answered");
             }
         }
     }
     let since = stopping_since.await.unwrap_or_else(|_| Instant::now());
-    stop(store, since + drain + CLOSE).await
+    stop(store, since, drain + CLOSE).await
 }
 
 /// Opens the store while connections are told that it is being opened.
@@ -182,11 +198,15 @@ async fn open(
 }
 
 /// Leaves log and index clean, unless the log is poisoned or the disk does not answer.
-async fn stop(store: Arc<Store>, until: Instant) -> ExitCode {
+async fn stop(store: Arc<Store>, since: Instant, patience: Duration) -> ExitCode {
     if store.is_poisoned() {
         // The disk decides at the restart; nothing more may be written, by no destructor either.
-        std::process::exit(i32::from(FAILED));
+        tracing::error!(
+            "stopped: the log is poisoned, the next start decides from the disk; exit code 1"
+        );
+        logging::exit(i32::from(FAILED));
     }
+    let until = since + patience;
     let last = until + GIVE_UP;
     let stopping = tokio::task::spawn_blocking(move || {
         store.stop(until);
@@ -194,13 +214,21 @@ async fn stop(store: Arc<Store>, until: Instant) -> ExitCode {
     });
     match tokio::time::timeout_at(last.into(), stopping).await {
         Ok(Ok(false)) => {
-            tracing::info!("stopped");
+            let seconds = since.elapsed().as_secs_f64();
+            tracing::info!("stopped, the log is clean, after {seconds:.1} s; exit code 0");
             ExitCode::SUCCESS
         }
-        Ok(Ok(true) | Err(_)) => std::process::exit(i32::from(FAILED)),
+        Ok(Ok(true) | Err(_)) => {
+            tracing::error!(
+                "stopped: the last writes failed, the next start recovers; exit code 1"
+            );
+            logging::exit(i32::from(FAILED))
+        }
         Err(_) => {
-            tracing::error!("the disk does not answer in time; the next start recovers");
-            std::process::exit(i32::from(FAILED))
+            tracing::error!(
+                "stopped: the disk does not answer in time, the next start recovers; exit code 1"
+            );
+            logging::exit(i32::from(FAILED))
         }
     }
 }
@@ -253,15 +281,14 @@ fn raise_open_files() {
 /// A panic in a thread that the store cannot do without ends the process: a store that takes
 /// requests and never answers them is worse than one that restarts.
 fn end_with_vital_threads() {
-    let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
+        logging::panicked(panic);
         let thread = std::thread::current();
         if thread
             .name()
             .is_some_and(|name| VITAL_THREADS.contains(&name))
         {
-            std::process::exit(i32::from(FAILED));
+            logging::exit(i32::from(FAILED));
         }
     }));
 }

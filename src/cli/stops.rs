@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM.
 
-use std::io;
+use std::{fmt, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -20,6 +20,15 @@ impl Stop {
             Stop::Interrupt => 130,
             Stop::Terminate => 143,
         }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stop::Interrupt => "SIGINT",
+            Stop::Terminate => "SIGTERM",
+        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! What the server can be told: flag, then `ONCELOG_…`, then default; validated once,
 //! into plain structs.
 
+mod given;
 mod options;
 mod units;
 mod validate;
 
+pub use given::given_options;
 pub use options::{DataDir, ServeOptions};
 pub use units::{UnitError, parse_bytes, parse_count, parse_duration};
 pub use validate::{ConfigError, ServeConfig, unknown_variables};

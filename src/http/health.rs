@@ -37,6 +37,18 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Prob
     readiness(&app.store.state())
 }
 
+/// While the store is being opened.
+pub(super) async fn opening_readyz() -> Problem {
+    let detail = "the store is being opened: its log is checked, and recovered if need be";
+    let members = [
+        ("state", json!("opening")),
+        ("ready", json!(false)),
+        ("reasons", json!([detail])),
+    ];
+    let members = members.map(|(name, value)| (name.to_owned(), value));
+    Problem::new(ErrorCode::Opening, detail).with_members(Map::from_iter(members))
+}
+
 fn readiness(report: &StateReport) -> Result<Response, Problem> {
     if report.ready {
         return Ok(json_text(to_json(report)?));
@@ -59,6 +71,8 @@ fn members(report: &StateReport) -> Map<String, Value> {
 mod tests {
     use super::*;
     use crate::event::Seq;
+    use crate::http::routes::opening_routes;
+    use crate::http::test_server::{TestServer, patient};
     use crate::store::State as StoreState;
 
     fn report(state: StoreState, ready: bool) -> StateReport {
@@ -74,6 +88,31 @@ mod tests {
             durable: Seq::new(9),
             applied: Seq::new(7),
         }
+    }
+
+    #[test]
+    fn a_store_that_is_being_opened_says_so_as_its_state() {
+        let server = TestServer::start(opening_routes(), patient());
+        let answer = server.connect().get("/readyz");
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        for member in [
+            r#""code":"opening""#,
+            r#""state":"opening""#,
+            r#""ready":false"#,
+        ] {
+            assert!(answer.contains(member), "{answer}");
+        }
+        assert!(
+            answer.contains(r#""reasons":["the store is being opened"#),
+            "{answer}"
+        );
+        assert!(
+            server
+                .connect()
+                .get("/healthz")
+                .starts_with("HTTP/1.1 200 ")
+        );
+        server.stop();
     }
 
     #[test]

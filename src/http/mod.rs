@@ -42,3 +42,4 @@ pub use auth::Token;
 pub use error::{ErrorCode, PROBLEM_JSON, Problem, Retry};
 pub use options::HttpOptions;
 pub use server::{Served, serve, serve_opening};
+pub use service::panic_words;

@@ -38,6 +38,7 @@ pub(super) fn routes(app: Arc<App>) -> Router {
 pub(super) fn opening_routes() -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::opening_readyz))
         .route("/docs/errors.md", get(errors_page))
         .fallback(opening)
 }

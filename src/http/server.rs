@@ -35,6 +35,8 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 /// How serving ended.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Served {
+    /// Requests that were in flight when the server was told to stop.
+    pub in_flight: u64,
     /// Connections that were cut because they had not ended within the drain time.
     pub abandoned: usize,
 }
@@ -92,6 +94,7 @@ pub(super) async fn serve_routes(
         .map(|listener| tokio::spawn(Arc::clone(&server).accept(listener)))
         .collect();
     shutdown.await;
+    let in_flight = server.front.traffic.requests_in_flight();
     server.closing.cancel();
     for task in accepting {
         // It ends at once and closes its listener; if it panicked, it has ended too.
@@ -104,7 +107,10 @@ pub(super) async fn serve_routes(
         Err(_) => limit - server.connections.available_permits(),
     };
     server.cut.cancel();
-    Served { abandoned }
+    Served {
+        in_flight,
+        abandoned,
+    }
 }
 
 struct Server {

@@ -7,9 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, Request, Response};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use tower::Service as _;
@@ -22,6 +23,9 @@ use super::phase::{AnswerBody, ConnectionPhase, Phase, RequestBody};
 use super::raw_answer::RawAnswers;
 use super::traffic::Traffic;
 use crate::log::LogId;
+
+/// How many characters of a path the log shows.
+const PATH_SHOWN: usize = 200;
 
 const LOG_ID: HeaderName = HeaderName::from_static("oncelog-log-id");
 
@@ -79,6 +83,7 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         let front = Arc::clone(&self.front);
         let in_flight = front.traffic.in_flight();
         Box::pin(async move {
+            let asked = Asked::of(&request);
             let token = front.options.token.as_ref();
             let mut routes = front.routes.clone();
             let entered = check_head(request.version(), request.headers())
@@ -94,8 +99,35 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
                 response.headers_mut().insert(LOG_ID, log_id.clone());
             }
             front.traffic.answered(response.status().as_u16());
+            if let Some(asked) = asked {
+                asked.answered(response.status());
+            }
             Ok(response.map(|body| AnswerBody::new(body, connection, in_flight)))
         })
+    }
+}
+
+/// A request, for the log at the level `debug`: neither its query nor its headers or body.
+struct Asked {
+    method: Method,
+    path: String,
+    begun: Instant,
+}
+
+impl Asked {
+    /// None when nobody wants to know.
+    fn of<B>(request: &Request<B>) -> Option<Asked> {
+        tracing::enabled!(tracing::Level::DEBUG).then(|| Asked {
+            method: request.method().clone(),
+            path: request.uri().path().chars().take(PATH_SHOWN).collect(),
+            begun: Instant::now(),
+        })
+    }
+
+    fn answered(self, status: StatusCode) {
+        let (method, path) = (self.method, self.path.escape_debug());
+        let millis = self.begun.elapsed().as_secs_f64() * 1000.0;
+        tracing::debug!("{method} {path} {} in {millis:.1} ms", status.as_u16());
     }
 }
 
@@ -115,14 +147,17 @@ async fn without_panic<F: Future>(future: F) -> Result<F::Output, Panic> {
     .await
 }
 
-/// Logs a panic, which the client is told of without its words.
-pub(super) fn after_panic(panic: &(dyn Any + Send)) -> Problem {
+/// What a panic said.
+pub fn panic_words(panic: &(dyn Any + Send)) -> &str {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(
-        panic = words.unwrap_or("without words"),
-        "a request met an internal fault"
-    );
+    words.unwrap_or("without words")
+}
+
+/// Logs a panic, which the client is told of without its words.
+pub(super) fn after_panic(panic: &(dyn Any + Send)) -> Problem {
+    let words = panic_words(panic);
+    tracing::error!("a request met an internal fault: {words}");
     Problem::new(
         ErrorCode::Internal,
         "the fault is in the server's log; a publish may or may not have been kept",

@@ -290,7 +290,8 @@ impl Shared {
         (free < self.options.min_free_bytes).then(|| NoRoom {
             disk_full: true,
             why: format!(
-                "{free} bytes are free on the disk and {} must stay free",
+                "{free} bytes are free on the disk of {}, and {} must stay free",
+                self.dir.display(),
                 self.options.min_free_bytes
             ),
         })
@@ -310,7 +311,7 @@ impl Shared {
         }
         if !*has_reserve {
             self.make_reserve()
-                .map_err(|error| no_room(&error, self.options.reserve_bytes))?;
+                .map_err(|error| self.no_room(&error, self.options.reserve_bytes))?;
             *has_reserve = true;
         }
         let least = needed.max(self.floor_bytes());
@@ -320,7 +321,7 @@ impl Shared {
                 Ok(spare) => return Ok(spare),
                 Err(error) if is_disk_full(&error) && bytes / 2 >= least => bytes /= 2,
                 Err(error) if is_disk_full(&error) && bytes > least => bytes = least,
-                Err(error) => return Err(no_room(&error, bytes)),
+                Err(error) => return Err(self.no_room(&error, bytes)),
             }
         }
     }
@@ -376,11 +377,22 @@ impl Shared {
         }
         file.sync_data()
     }
-}
 
-fn no_room(error: &io::Error, bytes: u64) -> NoRoom {
-    NoRoom {
-        disk_full: is_disk_full(error),
-        why: format!("cannot make room of {bytes} bytes for the log: {error}"),
+    fn no_room(&self, error: &io::Error, bytes: u64) -> NoRoom {
+        let dir = self.dir.display();
+        let disk_full = is_disk_full(error);
+        let why = match self.storage.free_bytes(&self.dir) {
+            Ok(free) if disk_full => {
+                let floor = match self.options.min_free_bytes {
+                    0 => String::new(),
+                    floor => format!(" and {floor} must stay free"),
+                };
+                format!(
+                    "the disk of {dir} has {free} bytes free, and {bytes} are needed{floor}: {error}"
+                )
+            }
+            _ => format!("cannot make room of {bytes} bytes in {dir}: {error}"),
+        };
+        NoRoom { disk_full, why }
     }
 }

@@ -18,6 +18,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long a full delta is waited for before a stop is looked for.
 const ROOM_PAUSE: Duration = Duration::from_millis(50);
+/// How often it is said how far a rebuild is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// So long the thread sleeps when nothing happens; it only bounds a lost wake-up.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -38,9 +40,20 @@ pub(super) struct Line<W: Waiter> {
     progress: Progress,
 }
 
-#[derive(Default)]
+/// Of a rebuild.
 struct Progress {
-    told: Option<Instant>,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Progress {
+    fn begin() -> Progress {
+        let now = Instant::now();
+        Progress {
+            begun: now,
+            told: now,
+        }
+    }
 }
 
 impl<W: Waiter> Line<W> {
@@ -51,7 +64,7 @@ impl<W: Waiter> Line<W> {
             shared,
             inbox,
             reader: FrameReader::new(log),
-            progress: Progress::default(),
+            progress: Progress::begin(),
         }
     }
 
@@ -179,9 +192,6 @@ impl<W: Waiter> Line<W> {
         self.shared.health.retried();
         if attempt.tries >= TRIES {
             if !attempt.stalled {
-                tracing::error!(
-                    "applying stops after {TRIES} attempts, to go on when it can: {why}"
-                );
                 self.shared.health.failed();
             }
             attempt.stalled = true;
@@ -195,7 +205,6 @@ impl<W: Waiter> Line<W> {
 
     fn recovered(&self) {
         if self.shared.health.is_stalled() {
-            tracing::info!("applying goes on");
             self.shared.health.heal();
         }
     }
@@ -216,8 +225,9 @@ impl<W: Waiter> Line<W> {
     }
 
     /// Puts a new, empty index in the place of a damaged one.
-    fn rebuild(&self, index: &Index, why: &str) -> Halt {
-        tracing::error!("the index is given up and folded anew from the log: {why}");
+    fn rebuild(&mut self, index: &Index, why: &str) -> Halt {
+        self.progress = Progress::begin();
+        tracing::error!("rebuilding: the index is given up and folded anew from the log: {why}");
         self.shared.health.failed();
         // First: who finds the new index must know that it is not complete.
         self.shared.replay_to(self.shared.log.durable());
@@ -249,25 +259,21 @@ impl<W: Waiter> Line<W> {
         }
     }
 
-    /// Says about every second how far a rebuild is, and when it is done.
+    /// Says by and by how far a rebuild is, and when it is done.
     fn tell_progress(&mut self, next: Seq) {
         let Some(goal) = self.shared.replaying_to() else {
             return;
         };
         let applied = next.previous();
         if applied >= goal {
-            tracing::info!("the index is complete up to seq {applied}");
+            let seconds = self.progress.begun.elapsed().as_secs_f64();
+            tracing::info!(
+                "rebuilding is over after {seconds:.1} s: the index is complete up to seq {applied}"
+            );
             self.shared.replay_to(Seq::ZERO);
-            self.progress.told = None;
-        } else if self
-            .progress
-            .told
-            .is_none_or(|told| told.elapsed() >= Duration::from_secs(1))
-        {
-            if self.progress.told.is_some() {
-                tracing::info!("replaying: seq {applied} of {goal}");
-            }
-            self.progress.told = Some(Instant::now());
+        } else if self.progress.told.elapsed() >= TELL_EVERY {
+            self.progress.told = Instant::now();
+            tracing::info!("rebuilding: seq {applied} of {goal}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod open;
 mod options;
 mod scan;
 mod sink;
+mod started;
 mod state;
 mod topic_gate;
 mod watcher;
@@ -26,6 +27,7 @@ pub use lock::{DataLock, LockError};
 pub use open::{OpenError, OpenFailure};
 pub use options::StoreOptions;
 pub use scan::EventScan;
+pub use started::{LastStop, StartReport};
 
 use crate::event::{Batch, Seq};
 use crate::index::fold::{Arrivals, Verdict};
@@ -43,6 +45,7 @@ use watcher::Watcher;
 pub struct Store {
     options: StoreOptions,
     started: Instant,
+    start_report: StartReport,
     log: Arc<LiveLog>,
     replayer: Arc<Shared>,
     status: Arc<Status>,
@@ -61,6 +64,11 @@ impl Store {
     /// Which log this is.
     pub fn log_id(&self) -> LogId {
         self.log.log_id()
+    }
+
+    /// How its start went.
+    pub fn start_report(&self) -> StartReport {
+        self.start_report
     }
 
     /// Encodes, hashes and queues a batch. Not async; takes CPU time in proportion to the batch.

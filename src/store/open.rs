@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::lock::{DataLock, LockError};
 use super::options::StoreOptions;
 use super::sink::Sink;
+use super::started::{LastStop, StartReport};
 use super::topic_gate::TopicGate;
 use super::watcher::Watcher;
 use super::{Mutex, Store};
@@ -134,7 +135,9 @@ impl Store {
         };
         let (applied, durable) = (index.applied(), opened.next_seq.previous());
         if applied < durable {
-            tracing::info!("the index is at seq {applied}; the log is replayed up to {durable}");
+            tracing::info!(
+                "rebuilding: the index is at seq {applied}; the log is replayed up to {durable}"
+            );
         }
         Ok(start(options, started, lock, opened, index, place))
     }
@@ -149,6 +152,16 @@ fn start(
     place: IndexPlace,
 ) -> Store {
     let log = opened.live.clone();
+    let start_report = StartReport {
+        last_stop: match (opened.created, &opened.unclean) {
+            (true, _) => LastStop::None,
+            (false, None) => LastStop::Clean,
+            (false, Some(_)) => LastStop::Unclean,
+        },
+        durable: log.durable(),
+        segments: log.figures().segments,
+        took: started.elapsed(),
+    };
     let inbox = Arc::new(Inbox::new(log.durable()));
     let line = Replayer::start(log.clone(), index, place, inbox.clone());
     let replayer = line.shared().clone();
@@ -165,6 +178,7 @@ fn start(
         topics: Arc::new(TopicGate::new(options.max_topics)),
         options,
         started,
+        start_report,
         log,
         replayer,
         status: committer.status().clone(),
@@ -264,7 +278,7 @@ fn open_log(
             }
             None => "nothing was torn".into(),
         };
-        tracing::info!(
+        tracing::warn!(
             "the last run did not stop cleanly: in {} {} unproven bytes were synced again, {cut}",
             unclean.segment,
             unclean.rewritten_bytes,

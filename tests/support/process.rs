@@ -41,6 +41,24 @@ pub struct Ended {
     pub stderr: String,
 }
 
+impl Ended {
+    /// The lines of its log without their times, each as its level and text; all that it said
+    /// must be such lines.
+    pub fn lines(&self) -> Vec<(&str, &str)> {
+        let parse = |line| {
+            let (time, rest) = str::split_once(line, ' ')?;
+            let is_time = time.len() == 27 && time.ends_with('Z') && time.starts_with("20");
+            let (level, text) = rest.trim_start().split_once(' ')?;
+            let levels = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+            (is_time && levels.contains(&level)).then_some((level, text))
+        };
+        self.stderr
+            .lines()
+            .map(|line| parse(line).unwrap_or_else(|| panic!("no line of a log: {line:?}")))
+            .collect()
+    }
+}
+
 /// Runs the binary to its end.
 pub fn run(arguments: &[&str]) -> Ended {
     let mut command = command();
@@ -92,7 +110,7 @@ impl Owned {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.0.id()).expect("a pid");
         let pid = Pid::from_raw(pid).expect("a pid is not zero");
         kill_process(pid, signal).expect("an own child can be signalled");
@@ -247,9 +265,33 @@ impl Oncelog {
         self.starting.ear.lock().text.clone()
     }
 
+    /// Waits until it has said a line with these words, and gives that line.
+    pub fn wait_for_line(&self, words: &str) -> String {
+        let ear = &self.starting.ear;
+        let until = Instant::now() + PATIENCE;
+        let mut said = ear.lock();
+        loop {
+            if let Some(line) = said.text.lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
+            assert!(
+                !said.ended && Instant::now() < until,
+                "it never says {words:?}: {}",
+                said.text
+            );
+            let wait = ear.changed.wait_timeout(said, LOOK_EVERY * 50);
+            said = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// kill -9.
     pub fn kill(self) -> Ended {
         self.starting.kill()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) -> Ended {
+        self.starting.end()
     }
 
     /// SIGTERM, and its end.

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::Client;
 use serde_json::Value;
 
 use super::http::{Answer, PATIENCE};
-use super::process::{Ended, Oncelog};
+use super::process::{Ended, Oncelog, Starting, serve_command};
 
 /// A serving process; it is killed when it is dropped.
 pub struct Served {
@@ -21,8 +22,13 @@ pub struct Served {
 
 impl Served {
     pub fn start(data_dir: &Path, options: &[&str]) -> Served {
+        Served::spawn(data_dir, options, serve_command(data_dir, options))
+    }
+
+    /// Started with this command, and later again with these options.
+    pub fn spawn(data_dir: &Path, options: &[&str], command: Command) -> Served {
         Served {
-            running: Some(Oncelog::start_with(data_dir, options)),
+            running: Some(Starting::spawn(command).ready()),
             data_dir: data_dir.to_owned(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             client: Client::builder()
@@ -32,7 +38,7 @@ impl Served {
         }
     }
 
-    fn running(&self) -> &Oncelog {
+    pub fn running(&self) -> &Oncelog {
         self.running.as_ref().expect("it was not killed")
     }
 
@@ -51,6 +57,16 @@ impl Served {
     /// Asks it to stop and waits until it has.
     pub fn stop(mut self) -> Ended {
         self.running.take().expect("it runs").terminate()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) -> Ended {
+        self.running.take().expect("it runs").ended()
+    }
+
+    /// Waits until it has said a line with these words, and gives that line.
+    pub fn wait_for_line(&self, words: &str) -> String {
+        self.running().wait_for_line(words)
     }
 
     /// What it wrote on stderr so far.
