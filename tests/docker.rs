@@ -28,8 +28,10 @@ use std::time::{Duration, Instant};
 use client::{Client, Shape, event};
 use dump::lines;
 use engine::{Container, Scene, docker_ok};
-use history::Sent;
+use history::{Logged, Sent};
 use process::Ended;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use traffic::Traffic;
 
 const KILLS: u32 = 5;
@@ -55,6 +57,25 @@ fn assert_dumped(ended: &Ended, count: u64) {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let seqs: Vec<u64> = lines(ended).iter().map(|event| event.seq).collect();
     assert!(seqs.into_iter().eq(1..=count), "not seqs 1 to {count}");
+}
+
+/// What the publishers of docker-compose.yml send.
+fn real_events() -> Vec<Sent> {
+    #[derive(Deserialize)]
+    struct Real {
+        topic: String,
+        event_id: String,
+        payload: Box<RawValue>,
+    }
+    let lines = include_str!("data/github-webhooks.ndjson").lines();
+    lines
+        .map(|line| serde_json::from_str(line).expect("an event"))
+        .map(|real: Real| Sent {
+            topic: real.topic,
+            event_id: real.event_id,
+            payload: real.payload.get().to_owned(),
+        })
+        .collect()
 }
 
 #[test]
@@ -155,6 +176,38 @@ fn the_engine_sees_whether_it_is_well() {
     let elsewhere = [&often[..], &["--env", "ONCELOG_LISTEN=0.0.0.0:9090"]].concat();
     let store = scene.begin(&elsewhere);
     store.wait_until("unhealthy", || store.state("Health.Status") == "unhealthy");
+}
+
+#[test]
+#[ignore = "needs an image: tests/docker/run"]
+fn compose_up_ends_with_publishers_done_and_a_store_that_kept_each_event_once() {
+    let Some(scene) = Scene::new("compose") else {
+        return;
+    };
+    scene.compose(&["up", "--detach", "--no-build"]);
+    for publisher in ["publisher-1", "publisher-2"] {
+        let publisher = scene.composed(publisher);
+        publisher.wait_until("it has ended", || publisher.state("Running") == "false");
+        assert_eq!(publisher.state("ExitCode"), "0", "{}", publisher.logs());
+    }
+    let store = scene.composed("store");
+    let mut sent = real_events();
+    let count = sent.len() as u64;
+    let stats = store.client().settled();
+    assert_eq!(stats.counts(), (2 * count, count, count, 0));
+    let dumped = store.exec(&["oncelog", "dump", "--json"]);
+    let logged = lines(&dumped).into_iter().map(Logged::from);
+    let mut kept: Vec<Sent> = logged
+        .filter(|logged| logged.told.verdict == "stored")
+        .map(|logged| logged.sent)
+        .collect();
+    for events in [&mut sent, &mut kept] {
+        events.sort_by_key(|event| (event.topic.clone(), event.event_id.clone()));
+    }
+    assert!(kept == sent, "what is kept is not what was sent");
+    store.wait_until("healthy", || store.state("Health.Status") == "healthy");
+    scene.compose(&["stop"]);
+    assert_eq!(store.state("ExitCode"), "0", "{}", store.logs());
 }
 
 #[test]

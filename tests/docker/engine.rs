@@ -18,7 +18,10 @@ pub(crate) fn docker(arguments: &[&str]) -> Ended {
 
 /// The same where it must succeed; what it printed.
 pub(crate) fn docker_ok(arguments: &[&str]) -> String {
-    let ended = docker(arguments);
+    said(arguments, docker(arguments))
+}
+
+fn said(arguments: &[&str], ended: Ended) -> String {
     assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
     String::from_utf8(ended.stdout)
         .expect("UTF-8")
@@ -71,6 +74,26 @@ impl Scene {
         let name = self.next_name();
         let run = ["run", "--rm", "--name", &name];
         docker(&[&run, options, &[&self.image], arguments].concat())
+    }
+
+    /// Compose with the repository's file, as the scene's own project and on a free port.
+    pub(crate) fn compose(&self, arguments: &[&str]) -> String {
+        let is_v2 = docker(&["compose", "version"]).code == Some(0);
+        let mut command = Command::new(if is_v2 { "docker" } else { "docker-compose" });
+        command
+            .args(is_v2.then_some("compose"))
+            .args(["--project-name", &self.name])
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("ONCELOG_IMAGE", &self.image)
+            .env("ONCELOG_PORT", "0");
+        said(arguments, run_command(command))
+    }
+
+    /// The container of a service of that project.
+    pub(crate) fn composed(&self, service: &str) -> Container {
+        let name = self.compose(&["ps", "--all", "--quiet", service]);
+        Container { name }
     }
 
     /// A container that serves, and is ready to.
@@ -179,7 +202,8 @@ impl Container {
         docker_ok(&["inspect", "--format", &format, &self.name])
     }
 
-    fn logs(&self) -> String {
+    /// What it said on stderr.
+    pub(crate) fn logs(&self) -> String {
         docker(&["logs", &self.name]).stderr
     }
 }
