@@ -9,7 +9,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -177,30 +177,57 @@ pub struct Oncelog {
     starting: Starting,
 }
 
-/// A server that may not listen yet; killed when it is dropped.
+/// A running process, such as a server that may not listen yet; killed when it is dropped.
 #[derive(Debug)]
 pub struct Starting {
     child: Owned,
     ear: Arc<Ear>,
     listener: Option<JoinHandle<()>>,
+    stdout: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Starting {
-    /// Runs this command, which is one that serves.
+    /// Runs this command.
     pub fn spawn(mut command: Command) -> Starting {
         let mut child = command
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
         let stderr = child.stderr.take().expect("a pipe");
+        let stdout = read_all(child.stdout.take());
         let ear = Arc::new(Ear::default());
         let listens = ear.clone();
         Starting {
             child: Owned(child),
             ear,
             listener: Some(std::thread::spawn(move || listens.listen(stderr))),
+            stdout: Some(stdout),
         }
+    }
+
+    /// Its standard input, if that was made a pipe.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.0.stdin.take().expect("a pipe, once")
+    }
+
+    /// Waits until it has said this on stderr.
+    pub fn says(&self, words: &str) {
+        let until = Instant::now() + PATIENCE;
+        let mut said = self.ear.lock();
+        while !said.text.contains(words) {
+            assert!(
+                !said.ended && Instant::now() < until,
+                "it does not say {words:?}: {}",
+                said.text
+            );
+            let wait = self.ear.changed.wait_timeout(said, LOOK_EVERY * 50);
+            said = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
     }
 
     /// Waits until it listens.
@@ -232,14 +259,16 @@ impl Starting {
         self.end()
     }
 
-    fn end(&mut self) -> Ended {
+    /// Waits for its end.
+    pub fn end(&mut self) -> Ended {
         let code = self.child.wait();
         if let Some(listener) = self.listener.take() {
             listener.join().expect("stderr was read");
         }
+        let stdout = self.stdout.take().map(JoinHandle::join);
         Ended {
             code,
-            stdout: Vec::new(),
+            stdout: stdout.map_or_else(Vec::new, |read| read.expect("stdout was read")),
             stderr: self.ear.lock().text.clone(),
         }
     }
@@ -303,10 +332,27 @@ impl Oncelog {
 
 /// `oncelog serve` on a free port.
 pub fn serve_command(data_dir: &Path, options: &[&str]) -> Command {
+    serve_on_command("127.0.0.1:0", data_dir, options)
+}
+
+/// `oncelog serve` on this address.
+pub fn serve_on_command(address: &str, data_dir: &Path, options: &[&str]) -> Command {
     let mut command = command();
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .args(["serve", "--listen", address, "--data-dir"])
         .arg(data_dir)
         .args(options);
     command
+}
+
+/// An address for a server that comes and goes. Its port is below those that the system gives
+/// away, so that nobody takes it while the server is not there.
+pub fn address_of_its_own() -> String {
+    loop {
+        let random = getrandom::u32().expect("randomness");
+        let address = format!("127.0.0.1:{}", 15_000 + random % 15_000);
+        if std::net::TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }

@@ -1,0 +1,258 @@
+//! `oncelog publish` before a server that fails, lies still, answers half or is another one:
+//! the same events go on until they are acknowledged, and nothing is doubled for nothing.
+
+mod support {
+    pub mod client;
+    pub mod faulty;
+    pub mod process;
+    pub mod publish;
+}
+
+use support::client::Client;
+use support::faulty::{Act, Faulty};
+use support::process::{Starting, address_of_its_own, serve_on_command};
+use support::publish::{Files, Store, Summary, ids, ndjson, publish_command, publish_stdin, start};
+
+/// Publishes twenty events in batches of ten through a server that does these first.
+fn publish_through(
+    store: &Store,
+    acts: &[Act],
+    arguments: &[&str],
+    code: i32,
+) -> (Faulty, Summary, String) {
+    let faulty = Faulty::start(store.process.address, acts.iter().cloned());
+    let arguments = [&["--batch", "10"], arguments].concat();
+    let (summary, ended) = publish_stdin(&faulty.url, &arguments, ndjson(1..=20), code);
+    (faulty, summary, ended.stderr)
+}
+
+#[test]
+fn whatever_goes_wrong_first_the_same_bytes_are_sent_until_they_are_acknowledged() {
+    let html = "<html>bad gateway</html>";
+    let cases = [
+        (Act::again(503, "draining"), "waiting: 503 draining ("),
+        (Act::again(507, "disk_full"), "waiting: 507 disk_full ("),
+        (Act::again(500, "internal"), "waiting: 500 internal ("),
+        (
+            Act::again(408, "body_timeout"),
+            "waiting: 408 body_timeout (",
+        ),
+        (
+            Act::again(400, "incomplete_body"),
+            "waiting: 400 incomplete_body (",
+        ),
+        (Act::answer(502, "", html), "waiting: status 502 ("),
+        (
+            Act::answer(503, "retry-after: 1\r\n", html),
+            "waiting: status 503 (",
+        ),
+        (Act::Close, "waiting: "),
+        (Act::Cut(0), "waiting: "),
+        (Act::Cut(20), "waiting: the answer broke off ("),
+        (Act::Cut(250), "waiting: the answer broke off ("),
+        (Act::Swallow, "waiting: "),
+        (
+            Act::Say("SSH-2.0-x\r\n\r\n".into()),
+            "waiting: the answer is not HTTP (",
+        ),
+        (Act::Stall, "waiting: no answer within 0.3 s ("),
+    ];
+    std::thread::scope(|threads| {
+        for (act, told) in cases {
+            threads.spawn(move || goes_on_after(&act, told));
+        }
+    });
+}
+
+fn goes_on_after(act: &Act, told: &str) {
+    let store = Store::start();
+    let timeout = match act {
+        Act::Stall => "300ms",
+        _ => "60s",
+    };
+    let acts = [act.clone(), act.clone()];
+    let (faulty, summary, said) = publish_through(&store, &acts, &["--answer-timeout", timeout], 0);
+    assert_eq!(summary.retries, 2, "{act:?}: {said}");
+    assert!(said.contains(told), "{act:?}: {said}");
+    assert_eq!(said.matches("waiting: ").count(), 1, "{act:?}: {said}");
+    assert_eq!(
+        said.matches("going on after ").count(),
+        1,
+        "{act:?}: {said}"
+    );
+    let published = faulty.published();
+    assert_eq!(published.len(), 4, "{act:?}");
+    assert!(
+        published[0] == published[1] && published[1] == published[2],
+        "{act:?}"
+    );
+    assert_eq!(store.stored(), ids(1..=20), "{act:?}");
+    // What the server had got, and could not say so, is a duplicate, and no conflict.
+    let got_before = matches!(act, Act::Cut(_) | Act::Swallow);
+    let received = if got_before { 40 } else { 20 };
+    let counts = (received, 20, received - 20, 0);
+    assert_eq!(store.client.settled().counts(), counts, "{act:?}");
+    let duplicates = if got_before { 10 } else { 0 };
+    assert_eq!(
+        summary.counts(),
+        (20, 20 - duplicates, duplicates, 0, 0),
+        "{act:?}"
+    );
+}
+
+#[test]
+fn verdicts_that_are_pending_are_asked_for_and_nothing_is_published_twice() {
+    let store = Store::start();
+    let files = Files::new();
+    let receipts = files.name("receipts");
+    let acts = [
+        Act::PassDurable,
+        Act::answer(202, "", r#"{"status":"pending"}"#),
+        Act::again(503, "index_unavailable"),
+        Act::Close,
+        Act::Pass,
+        Act::PassDurable,
+    ];
+    let arguments = ["--receipts", receipts.as_str()];
+    let (faulty, summary, said) = publish_through(&store, &acts, &arguments, 0);
+    assert_eq!(summary.counts(), (20, 20, 0, 0, 0), "{said}");
+    assert_eq!(summary.retries, 0, "{said}");
+    let told = "waiting: verdicts; the events are durable";
+    assert!(said.contains(told), "{said}");
+    assert_eq!(store.client.settled().received, 20);
+    assert_eq!(faulty.published().len(), 2);
+    let text = std::fs::read_to_string(&receipts).expect("the file");
+    let stored = text.matches(r#""verdict":"stored""#).count();
+    assert_eq!(stored, 20, "{text}");
+}
+
+/// A 202 for ten events at these seqs, by this log.
+fn pending(log_id: &str, first_seq: u64) -> Act {
+    let receipts: Vec<String> = (0..10)
+        .map(|index| {
+            let seq = first_seq + index;
+            format!(r#"{{"index":{index},"verdict":"pending","seq":{seq},"original_seq":null}}"#)
+        })
+        .collect();
+    let (receipts, last_seq) = (receipts.join(","), first_seq + 9);
+    Act::answer(
+        202,
+        &format!(
+            "oncelog-log-id: {log_id}\r\nlocation: /receipts?from={first_seq}&to={last_seq}\r\n"
+        ),
+        &format!(
+            r#"{{"received":10,"unique":0,"duplicates":0,"conflicts":0,"first_seq":{first_seq},"last_seq":{last_seq},"receipts":[{receipts}]}}"#
+        ),
+    )
+}
+
+#[test]
+fn events_whose_promised_verdicts_nobody_knows_are_published_again() {
+    let store = Store::start();
+    let (known, _) = publish_stdin(&store.url, &[], ndjson([0]), 0);
+    let log_id = known.log_id.expect("a log");
+    let (faulty, summary, said) = publish_through(&store, &[pending(&log_id, 9001)], &[], 0);
+    assert_eq!(summary.counts(), (20, 20, 0, 0, 0), "{said}");
+    assert_eq!(faulty.published().len(), 3);
+    assert_eq!(store.stored(), ids(0..=20));
+
+    // Promised by another log: it must not be taken for kept by this one.
+    let store = Store::start();
+    let (_, summary, said) = publish_through(&store, &[pending("00ff", 1)], &[], 1);
+    assert_eq!(summary.counts(), (20, 20, 0, 0, 0), "{said}");
+    assert!(said.contains("another log answers now"), "{said}");
+    assert_eq!(store.stored(), ids(1..=20));
+}
+
+#[test]
+fn another_log_in_mid_run_is_told_loudly_and_is_no_success() {
+    let (first, second) = (Store::start(), Store::start());
+    let acts = [Act::Pass, Act::PassTo(second.process.address)];
+    let (_, summary, said) = publish_through(&first, &acts, &[], 1);
+    assert_eq!(summary.counts(), (20, 20, 0, 0, 0));
+    assert_eq!(
+        (first.stored(), second.stored()),
+        (ids(1..=10), ids(11..=20))
+    );
+    assert_eq!(
+        said.matches("warning: another log answers now").count(),
+        1,
+        "{said}"
+    );
+}
+
+#[test]
+fn what_concerns_every_batch_stops_it_at_once() {
+    for (act, told) in [
+        (Act::answer(200, "", "{}"), "this is no oncelog"),
+        (
+            Act::answer(301, "location: /x\r\n", ""),
+            "give its own address as --url",
+        ),
+        (
+            Act::answer(403, "", "no"),
+            "something before the store forbids it",
+        ),
+        (Act::answer(404, "", "no"), "look at --url"),
+        (Act::answer(405, "", "no"), "look at --url"),
+        (Act::answer(415, "", "no"), "concerns every batch"),
+    ] {
+        let store = Store::start();
+        let (faulty, summary, said) = publish_through(&store, &[Act::Pass, act], &[], 2);
+        assert!(said.contains(told), "{told}: {said}");
+        assert!(
+            said.contains(
+                "not acknowledged: 10 events of the last batch, stdin line 11 to stdin line 20"
+            ),
+            "{said}"
+        );
+        assert_eq!((summary.stored, summary.unacknowledged), (10, 10));
+        assert_eq!(faulty.published().len(), 2);
+    }
+}
+
+#[test]
+fn patience_ends_where_it_was_limited_and_what_is_acknowledged_is_told() {
+    let store = Store::start();
+    let arguments = ["--give-up-after", "400ms"];
+    let acts = [Act::Pass, Act::Stall];
+    let (_, summary, said) = publish_through(&store, &acts, &arguments, 1);
+    assert_eq!((summary.stored, summary.unacknowledged), (10, 10), "{said}");
+    assert!(said.contains("--give-up-after"), "{said}");
+    assert!(said.contains("stdin line 11 to stdin line 20"), "{said}");
+
+    let nobody = format!("http://{}", address_of_its_own());
+    let (summary, ended) = publish_stdin(&nobody, &arguments, ndjson(1..=3), 1);
+    assert_eq!((summary.stored, summary.unacknowledged), (0, 3));
+    assert!(
+        ended.stderr.contains("connection refused"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_store_that_is_not_there_yet_is_waited_for() {
+    let address = address_of_its_own();
+    let files = Files::new();
+    let events = files.write("events", ndjson(1..=20));
+    let mut waiting = start(publish_command(&format!("http://{address}"), &[&events]));
+    waiting.says(&format!("waiting: connection refused (http://{address})"));
+    let data_dir = tempfile::tempdir().expect("a directory");
+    let store = Starting::spawn(serve_on_command(&address, data_dir.path(), &[])).ready();
+    let ended = waiting.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("going on after"), "{}", ended.stderr);
+    assert_eq!(Summary::of(&ended).counts(), (20, 20, 0, 0, 0));
+    assert_eq!(
+        Client::new(store.address).settled().counts(),
+        (20, 20, 0, 0)
+    );
+}
+
+#[test]
+fn quiet_says_nothing_about_waiting() {
+    let store = Store::start();
+    let (_, summary, said) = publish_through(&store, &[Act::Close], &["--quiet"], 0);
+    assert_eq!((summary.retries, said.as_str()), (1, ""));
+}
