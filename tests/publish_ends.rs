@@ -29,6 +29,14 @@ fn a_file_that_is_not_to_be_written_is_left_alone_and_nothing_is_published() {
         assert!(ended.stderr.contains(&events), "{}", ended.stderr);
         assert_eq!(fs::read(&events).expect("the file"), before);
     }
+    let receipts = files.name("receipts");
+    let both = ["--receipts", &receipts, "--refused", &receipts, &events];
+    let (ended, told) = (
+        run(&[&["publish", "--url", &server.url][..], &both].concat()),
+        "file of receipts",
+    );
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert_eq!(server.client.stats().received, 0);
 }
 

@@ -10,6 +10,7 @@ mod stream;
 mod target;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -167,7 +168,7 @@ impl Client {
             return Ok((connection, true));
         }
         let limit = self.options.connect_timeout;
-        let stream = timeout(limit, connect_any(&self.target.authority))
+        let stream = timeout(limit, connect_any(&self.target.authority, limit))
             .await
             .map_err(|_elapsed| NoAnswer::Io(io::ErrorKind::TimedOut.into()))?
             .map_err(NoAnswer::Io)?;
@@ -208,12 +209,14 @@ impl Client {
     }
 }
 
-/// The first of the addresses of this name that takes a connection. Each gets the same part
-/// of the time, so that a dead one does not take it all.
-async fn connect_any(authority: &str) -> io::Result<TcpStream> {
+/// The first of the addresses of this name that takes a connection within the limit. Each gets
+/// the same part of it, so that a dead one does not take it all.
+async fn connect_any(authority: &str, limit: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in lookup_host(authority).await? {
-        match timeout(PER_ADDRESS, TcpStream::connect(address)).await {
+    let addresses: Vec<SocketAddr> = lookup_host(authority).await?.collect();
+    let parts = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    for address in addresses {
+        match timeout(limit / parts, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = error,
             Err(_elapsed) => last = io::ErrorKind::TimedOut.into(),
@@ -221,9 +224,6 @@ async fn connect_any(authority: &str) -> io::Result<TcpStream> {
     }
     Err(last)
 }
-
-/// How long one address of a name is tried.
-const PER_ADDRESS: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -28,7 +28,7 @@ mod split;
 mod summary;
 mod voice;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -48,6 +48,7 @@ use publisher::{Ended, Publisher};
 use receipts::{ReceiptsError, ReceiptsFile};
 use refused::{RefusedFileError, Reports};
 use retry::Retry;
+use source::Source;
 use summary::Tally;
 use voice::Voice;
 
@@ -92,15 +93,19 @@ pub fn run(options: &PublishOptions) -> ExitCode {
 fn publish(options: &PublishOptions) -> Result<u8, StartError> {
     let settings = options.validate()?;
     let voice = Voice::new(options.quiet);
-    let reports = Reports::new(
-        voice.clone(),
-        settings.sources.clone(),
-        options.refused.as_deref(),
-    )?;
     let receipts = match &options.receipts {
         Some(path) => Some(open_receipts(path, &voice)?),
         None => None,
     };
+    let reports = Reports::new(
+        voice.clone(),
+        settings.sources.clone(),
+        options.refused.as_deref(),
+        options.receipts.as_deref(),
+    )?;
+    if settings.sources.contains(&Source::Stdin) && io::stdin().is_terminal() {
+        voice.note("reading events from standard input; Ctrl-D ends them");
+    }
     let mut publisher = Publisher {
         has_token: settings.client.token.is_some(),
         retry: Retry::new(settings.target.url(), voice.clone(), options.give_up_after),

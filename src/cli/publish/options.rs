@@ -142,3 +142,22 @@ impl PublishOptions {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command};
+
+    use super::*;
+    use crate::config::unknown_variables;
+
+    #[test]
+    fn a_server_is_not_warned_of_the_variables_of_publish() {
+        let command = PublishOptions::augment_args(Command::new("publish"));
+        let variables = command
+            .get_arguments()
+            .filter_map(|option| option.get_env());
+        let variables: Vec<_> = variables.map(ToOwned::to_owned).collect();
+        assert_eq!(variables, ["ONCELOG_URL", "ONCELOG_TOKEN_FILE"]);
+        assert_eq!(unknown_variables(variables), Vec::<String>::new());
+    }
+}

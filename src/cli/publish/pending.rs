@@ -37,23 +37,22 @@ impl Publisher {
         promise: &Answer,
     ) -> Result<Option<Acknowledgement>, Ended> {
         self.tally.pending = pending.received;
-        let mut reason = PENDING.to_owned();
-        let mut least_wait = retry_after(promise);
+        // That takes a moment whenever the index is behind, which is nothing to be told.
+        self.retry.pause(retry_after(promise)).await?;
         let bytes_max = ANSWER_BYTES_BASE + pending.received as usize * VERDICT_BYTES_MAX;
         loop {
-            self.wait(&reason, least_wait).await?;
             let asked = self.client.get(path, bytes_max);
-            let answer = match self.retry.attempt(asked).await? {
-                Ok(answer) => answer,
-                Err(no_answer) => {
-                    (reason, least_wait) = (no_answer.in_short(), Duration::ZERO);
-                    continue;
+            let asked = match self.retry.attempt(asked).await? {
+                Ok(answer) => {
+                    self.look_at_log(&answer);
+                    self.read(pending, &answer, promise)?
                 }
+                Err(no_answer) => Asked::NotYet(pending, no_answer.in_short(), Duration::ZERO),
             };
-            self.look_at_log(&answer);
-            match self.read(pending, &answer, promise)? {
-                Asked::NotYet(same, why, least) => {
-                    (pending, reason, least_wait) = (same, why, least);
+            match asked {
+                Asked::NotYet(same, reason, least_wait) => {
+                    self.wait(&reason, least_wait).await?;
+                    pending = same;
                 }
                 Asked::Judged(judged) => return Ok(Some(judged)),
                 Asked::Unknown => {

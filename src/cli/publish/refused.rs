@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::portion::{Place, Refusal};
-use super::source::Source;
+use super::source::{Source, is_same_file};
 use super::voice::Voice;
 use crate::render::json::push_string;
 
@@ -38,9 +38,17 @@ pub(super) struct RefusedFileError {
 }
 
 impl RefusedFile {
-    fn create(path: &Path, sources: &[Source]) -> io::Result<BufWriter<File>> {
+    /// Not over what is read or written besides.
+    fn create(
+        path: &Path,
+        sources: &[Source],
+        receipts: Option<&Path>,
+    ) -> io::Result<BufWriter<File>> {
         if sources.iter().any(|source| source.is(path)) {
             return Err(io::Error::other("this is a file that is to be published"));
+        }
+        if receipts.is_some_and(|receipts| is_same_file(receipts, path)) {
+            return Err(io::Error::other("this is the file of receipts"));
         }
         Ok(BufWriter::new(File::create(path)?))
     }
@@ -52,8 +60,9 @@ impl Reports {
         voice: Voice,
         sources: Vec<Source>,
         file: Option<&Path>,
+        receipts: Option<&Path>,
     ) -> Result<Reports, RefusedFileError> {
-        let file = file.map(|path| match RefusedFile::create(path, &sources) {
+        let file = file.map(|path| match RefusedFile::create(path, &sources, receipts) {
             Ok(out) => Ok(RefusedFile {
                 path: path.to_owned(),
                 out,

@@ -74,6 +74,11 @@ impl Retry {
     /// Waits after an attempt that came to nothing, for this time at least.
     pub(super) async fn wait(&mut self, reason: &str, least: Duration) -> Result<(), GaveUp> {
         self.say(reason);
+        self.pause(least).await
+    }
+
+    /// The same without a word, where to wait a little is nothing special.
+    pub(super) async fn pause(&mut self, least: Duration) -> Result<(), GaveUp> {
         let pause = jittered(ceiling(self.failures)).max(least);
         self.failures += 1;
         let pause_ends = Instant::now() + pause;
@@ -156,6 +161,21 @@ mod tests {
         assert!(retry.waiting.is_some());
         retry.succeeded();
         assert!(retry.waiting.is_none() && retry.failures == 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_waited_for_is_said_again_when_it_changes_and_from_time_to_time() {
+        let mut retry = retry(None);
+        let begun = Instant::now();
+        let mut said = Vec::new();
+        for reason in ["a", "a", "b", "b", "b", "b", "b"] {
+            let wait = Duration::from_secs(10);
+            retry.wait(reason, wait).await.expect("patience");
+            let waiting = retry.waiting.as_ref().expect("it waits");
+            assert_eq!(waiting.since, begun);
+            said.push((waiting.said_at - begun).as_secs());
+        }
+        assert_eq!(said, [0, 0, 20, 20, 20, 50, 50]);
     }
 
     #[tokio::test(start_paused = true)]

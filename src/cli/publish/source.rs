@@ -70,9 +70,15 @@ impl Source {
 
     /// Whether it is this file.
     pub(super) fn is(&self, other: &Path) -> bool {
-        let (Source::File(path), Ok(other)) = (self, fs::metadata(other)) else {
-            return false;
-        };
-        fs::metadata(path).is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
+        matches!(self, Source::File(path) if is_same_file(path, other))
     }
+}
+
+/// Whether both are there and are one file, whatever they are called.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    identity(one).is_some_and(|one| Some(one) == identity(other))
 }
