@@ -20,6 +20,7 @@ use support::publish::{Files, Store, Summary, ids, ndjson, publish, publish_comm
 const EVENTS: u64 = 4000;
 /// So slow that it is in the middle whenever something happens to it.
 const OPTIONS: [&str; 4] = ["--rate", "4000", "--batch", "20"];
+const BATCH: u64 = 20;
 
 fn stored(client: &Client) -> Vec<String> {
     let events = client.events("");
@@ -31,6 +32,12 @@ struct ReceiptLine {
     seq: u64,
     event_id: String,
     verdict: String,
+}
+
+/// How many receipts there are; the last one may be broken.
+fn whole_lines(path: &str) -> u64 {
+    let text = fs::read(path).expect("the file");
+    text.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
 /// The receipts, none of which is broken.
@@ -110,6 +117,9 @@ fn a_publisher_that_is_killed_and_begun_again_adds_only_duplicates_and_no_broken
         publishing.kill();
         // Nothing is under way any more.
         received = settled(&store);
+        // A kill may cost the receipts of the batch in flight, and of no other.
+        let lines = whole_lines(&receipts_file);
+        assert!(lines + run * BATCH >= received, "{lines} of {received}");
     }
     let (summary, _) = publish(&store.url, &with_receipts, 0);
     assert_eq!(summary.stored + summary.duplicates, EVENTS);

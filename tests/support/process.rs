@@ -206,6 +206,10 @@ impl Starting {
         }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// Its standard input, if that was made a pipe.
     pub fn stdin(&mut self) -> ChildStdin {
         self.child.0.stdin.take().expect("a pipe, once")
@@ -286,7 +290,7 @@ impl Oncelog {
     }
 
     pub fn pid(&self) -> u32 {
-        self.starting.child.0.id()
+        self.starting.pid()
     }
 
     /// What it has said so far.
