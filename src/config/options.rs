@@ -120,4 +120,8 @@ pub struct ServeOptions {
     /// How long a publish waits for its verdicts before it is answered 202
     #[arg(long, value_name = "TIME", env = "ONCELOG_VERDICT_WAIT", default_value = "5s", value_parser = parse_duration)]
     pub verdict_wait: Duration,
+
+    /// How long a publish waits for the disk before it is told that the outcome is not known
+    #[arg(long, value_name = "TIME", env = "ONCELOG_DURABLE_WAIT", default_value = "30s", value_parser = parse_duration)]
+    pub durable_wait: Duration,
 }

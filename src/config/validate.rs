@@ -144,6 +144,7 @@ impl ServeOptions {
             idle_timeout: nonzero("--idle-timeout", self.idle_timeout)?,
             write_timeout: nonzero("--write-timeout", self.write_timeout)?,
             verdict_wait: nonzero("--verdict-wait", self.verdict_wait)?,
+            durable_wait: nonzero("--durable-wait", self.durable_wait)?,
             drain: self.drain,
             token: self.token()?,
             ..HttpOptions::default()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::Semaphore;
 
+use super::body_room::BodyRoom;
 use super::clock::Samples;
 use super::error::{ErrorCode, Problem};
 use super::options::HttpOptions;
@@ -20,26 +21,22 @@ const READS_AT_ONCE: usize = 4;
 pub(super) struct App {
     pub(super) store: Arc<Store>,
     pub(super) options: HttpOptions,
-    /// One permit for each byte of a body that may be in memory.
-    pub(super) body_room: Arc<Semaphore>,
+    pub(super) body_room: BodyRoom,
     pub(super) reads: Reads,
-    /// How many there are.
-    pub(super) body_room_bytes: usize,
     pub(super) traffic: Arc<Traffic>,
     pub(super) samples: Samples,
 }
 
 impl App {
     pub(super) fn new(store: Arc<Store>, options: HttpOptions, traffic: Arc<Traffic>) -> App {
-        // A body that never fits would wait in vain.
-        let room = options
-            .in_flight_bytes
-            .max(options.limits.body_bytes)
-            .min(Semaphore::MAX_PERMITS);
+        let body_room = BodyRoom::new(
+            options.in_flight_bytes,
+            options.limits.body_bytes,
+            options.connections,
+        );
         App {
-            body_room: Arc::new(Semaphore::new(room)),
+            body_room,
             reads: Reads::new(),
-            body_room_bytes: room,
             samples: Samples::new(&store, &traffic, options.sample_every),
             traffic,
             store,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::oneshot::Receiver;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::body_room::TakenRoom;
 use super::options::HttpOptions;
 use crate::event::Seq;
 use crate::store::{DurableFrom, Outcome, PublishRefusal, Submitted};
@@ -22,11 +22,11 @@ pub(super) struct Awaited {
     outcome: Option<Receiver<Outcome>>,
     durable_from: DurableFrom,
     events: usize,
-    room: Option<OwnedSemaphorePermit>,
+    room: Option<TakenRoom>,
 }
 
 impl Awaited {
-    pub(super) fn new(submitted: Submitted, events: usize, room: OwnedSemaphorePermit) -> Awaited {
+    pub(super) fn new(submitted: Submitted, events: usize, room: TakenRoom) -> Awaited {
         Awaited {
             outcome: Some(submitted.outcome),
             durable_from: submitted.durable_from,
@@ -40,14 +40,15 @@ impl Awaited {
         let Some(receiver) = &mut self.outcome else {
             return Outcome::Refused(PublishRefusal::OutcomeUnknown);
         };
-        let give_up = Instant::now() + options.verdict_wait.max(options.durable_wait);
+        let patience = options.verdict_wait.max(options.durable_wait);
+        let give_up = Instant::now() + patience;
         let mut received = timeout(options.verdict_wait, &mut *receiver).await;
         while received.is_err() {
             if let Some(first_seq) = self.durable_from.get() {
                 return durable(first_seq, self.events);
             }
             if Instant::now() >= give_up {
-                return Outcome::Refused(PublishRefusal::OutcomeUnknown);
+                return Outcome::Refused(PublishRefusal::NotDurableYet(patience));
             }
             received = timeout_at(Instant::now() + ASK_EVERY, &mut *receiver).await;
         }
@@ -85,9 +86,10 @@ impl Drop for Awaited {
 mod tests {
     use std::sync::Arc;
 
-    use tokio::sync::{Semaphore, oneshot};
+    use tokio::sync::oneshot;
 
     use super::*;
+    use crate::http::body_room::BodyRoom;
     use crate::index::fold::{Arrivals, Judged, Verdict};
 
     const SHORT: Duration = Duration::from_millis(30);
@@ -95,7 +97,7 @@ mod tests {
     struct Batch {
         tell: oneshot::Sender<Outcome>,
         durable_from: DurableFrom,
-        room: Arc<Semaphore>,
+        room: BodyRoom,
         awaited: Awaited,
     }
 
@@ -108,16 +110,13 @@ mod tests {
             outcome,
             durable_from: durable_from.clone(),
         };
-        let room = Arc::new(Semaphore::new(9));
-        let permit = Arc::clone(&room)
-            .acquire_many_owned(9)
-            .await
-            .expect("an open semaphore");
+        let room = BodyRoom::new(9, 9, 1);
+        let taken = room.take(9, Instant::now()).await.expect("all of it");
         Batch {
             tell,
             durable_from,
             room,
-            awaited: Awaited::new(submitted, 2, permit),
+            awaited: Awaited::new(submitted, 2, taken),
         }
     }
 
@@ -146,7 +145,8 @@ mod tests {
             .expect("somebody waits");
         let outcome = awaited.outcome(&options()).await;
         assert!(matches!(outcome, Outcome::Judged(judged) if judged == [stored]));
-        assert_eq!(room.available_permits(), 9);
+        let all = room.take(9, Instant::now()).await;
+        assert!(all.is_ok(), "it came back");
     }
 
     #[tokio::test]
@@ -176,7 +176,7 @@ mod tests {
         } = batch().await;
         let outcome = awaited.outcome(&options()).await;
         assert!(
-            matches!(outcome, Outcome::Refused(PublishRefusal::OutcomeUnknown)),
+            matches!(outcome, Outcome::Refused(PublishRefusal::NotDurableYet(after)) if after == SHORT * 4),
             "{outcome:?}"
         );
     }
@@ -225,14 +225,11 @@ mod tests {
         } = batch().await;
         drop(awaited);
         tokio::task::yield_now().await;
-        assert_eq!(
-            room.available_permits(),
-            0,
-            "the client left, its batch did not"
-        );
+        let early = room.take(1, Instant::now()).await;
+        assert!(early.is_err(), "the client left, its batch did not");
         tell.send(Outcome::Judged(Vec::new()))
             .expect("somebody waits");
-        let all = tokio::time::timeout(SHORT * 100, room.acquire_many(9)).await;
+        let all = room.take(9, Instant::now() + SHORT * 100).await;
         assert!(all.is_ok());
     }
 }

@@ -1,22 +1,18 @@
 //! Reading a request's body: no more than allowed, no longer than allowed, and with all
 //! bodies together in bounded memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::app::App;
+use super::body_room::{FIRST_BYTES, NoRoom, TakenRoom};
 use super::error::{ErrorCode, Problem};
 
-/// Taken before anything of a body is read. A body that turns out larger takes as much again,
-/// and so on: never for what was only announced.
-const FIRST_BYTES: usize = 64 << 10;
 /// How long a body that is half read waits for more room. Bodies that wait for each other
 /// would wait for ever.
 const GROWTH_WAIT: Duration = Duration::from_secs(1);
@@ -25,7 +21,7 @@ const GROWTH_WAIT: Duration = Duration::from_secs(1);
 pub(super) struct ReadBody {
     pub(super) bytes: Bytes,
     /// Given back when the batch is answered: until then a copy is in the store's queue.
-    pub(super) room: OwnedSemaphorePermit,
+    pub(super) room: TakenRoom,
 }
 
 /// Reads all of a body.
@@ -38,7 +34,7 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
     // Beyond the check, so it fits.
     let at_most = declared.map_or(limit, |bytes| bytes as usize);
     let deadline = Instant::now() + app.options.body_timeout;
-    let mut room = take_room(&app.body_room, at_most.min(FIRST_BYTES), deadline).await?;
+    let mut room = app.body_room.take(at_most, deadline).await.map_err(busy)?;
     let mut reading = Reading { body, deadline };
     let Some(first) = reading.next().await? else {
         return Ok(ReadBody {
@@ -46,7 +42,7 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
             room,
         });
     };
-    if reading.body.is_end_stream() && first.len() <= room.num_permits() {
+    if reading.body.is_end_stream() && first.len() <= room.bytes() {
         return Ok(ReadBody { bytes: first, room });
     }
     let mut all = Vec::with_capacity(at_most.min(FIRST_BYTES));
@@ -56,11 +52,11 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
         if length > limit {
             return Err(too_large("more", limit));
         }
-        if length > room.num_permits() {
-            let has = room.num_permits();
-            let wants = (2 * has).min(at_most).max(length);
+        if length > room.bytes() {
+            let wants = (2 * room.bytes()).min(at_most).max(length);
             let until = deadline.min(Instant::now() + GROWTH_WAIT);
-            room.merge(take_room(&app.body_room, wants - has, until).await?);
+            let grown = app.body_room.grow(&mut room, wants, until).await;
+            grown.map_err(busy)?;
             all.reserve_exact(wants - all.len());
         }
         all.extend_from_slice(&bytes);
@@ -72,20 +68,11 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
     })
 }
 
-async fn take_room(
-    room: &Arc<Semaphore>,
-    bytes: usize,
-    deadline: Instant,
-) -> Result<OwnedSemaphorePermit, Problem> {
-    let busy = || {
-        Problem::new(
-            ErrorCode::Overloaded,
-            "the bodies in flight take all the memory they may",
-        )
-    };
-    let permits = u32::try_from(bytes).map_err(|_| busy())?;
-    let taken = timeout_at(deadline, Arc::clone(room).acquire_many_owned(permits)).await;
-    taken.map_err(|_elapsed| busy())?.map_err(|_closed| busy())
+fn busy(_: NoRoom) -> Problem {
+    Problem::new(
+        ErrorCode::Overloaded,
+        "the bodies in flight take all the memory they may",
+    )
 }
 
 struct Reading {

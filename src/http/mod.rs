@@ -8,6 +8,7 @@ mod app;
 mod auth;
 mod awaiting;
 mod body;
+mod body_room;
 mod bounded_page;
 mod clock;
 mod content;

@@ -35,7 +35,7 @@ impl From<BadBody> for Problem {
 impl From<NotTaken> for Problem {
     fn from(refusal: NotTaken) -> Problem {
         let code = match refusal {
-            NotTaken::OutcomeUnknown => ErrorCode::OutcomeUnknown,
+            NotTaken::OutcomeUnknown | NotTaken::NotDurableYet(_) => ErrorCode::OutcomeUnknown,
             NotTaken::NotWritten(_) => ErrorCode::NotWritten,
             NotTaken::DiskFull(_) => ErrorCode::DiskFull,
             NotTaken::BacklogFull(_) => ErrorCode::BacklogFull,
@@ -48,6 +48,8 @@ impl From<NotTaken> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::http::Retry;
 
@@ -56,6 +58,12 @@ mod tests {
         for (refusal, status, code, retry) in [
             (
                 NotTaken::OutcomeUnknown,
+                503,
+                "outcome_unknown",
+                Retry::SameIds,
+            ),
+            (
+                NotTaken::NotDurableYet(Duration::from_secs(30)),
                 503,
                 "outcome_unknown",
                 Retry::SameIds,

@@ -174,14 +174,13 @@ impl IndexFigures {
 impl HttpFigures {
     fn of(app: &App) -> HttpFigures {
         let traffic = &app.traffic;
-        let left = app.body_room.available_permits();
         HttpFigures {
             requests_in_flight: traffic.requests_in_flight(),
             connections: traffic.connections(),
             connections_max: app.options.connections as u64,
             connections_max_seen: traffic.connections_max_seen(),
-            body_bytes_in_flight: app.body_room_bytes.saturating_sub(left) as u64,
-            body_bytes_max: app.body_room_bytes as u64,
+            body_bytes_in_flight: app.body_room.taken_bytes() as u64,
+            body_bytes_max: app.body_room.bytes() as u64,
             answers: traffic.answers(),
         }
     }

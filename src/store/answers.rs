@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -75,6 +76,13 @@ pub enum PublishRefusal {
         "the batch was written but its sync failed; whether it was kept is decided at the restart"
     )]
     OutcomeUnknown,
+    /// Nothing failed, but it is not durable after this time; it may still become so.
+    #[error(
+        "the batch is not on the disk after {} ms: the disk is slow, or has much to do; it may \
+         still be kept",
+        .0.as_millis()
+    )]
+    NotDurableYet(Duration),
     /// Nothing of it was written.
     #[error("nothing of the batch was written: {0}")]
     NotWritten(String),

@@ -182,6 +182,36 @@ fn bodies_that_are_only_announced_take_no_memory() {
 }
 
 #[test]
+fn large_bodies_that_never_end_do_not_starve_small_publishers() {
+    // Their deadline would end it.
+    let target = Target::with(&["--body-timeout", "10m"]);
+    let bystander = Bystander::start(&target);
+    let (more, holders) = memory_while(&target, || {
+        let mut holders: Vec<RawClient> = (0..12)
+            .map(|id| {
+                let request = large_publish(id);
+                let mut holder = target.connect();
+                // It may be told that there is no room before all is sent.
+                let _ = holder.try_send(&request[..request.len() - 1]);
+                holder
+            })
+            .collect();
+        bystander.wait_for_rounds(20);
+        for holder in holders.iter_mut().filter(|holder| holder.has_answer()) {
+            holder.answer().assert_problem(503, "overloaded");
+        }
+        holders
+    });
+    let held = holders.len() as u64;
+    assert!(
+        more < IN_FLIGHT_BYTES + held * 4 * MIB + 64 * MIB,
+        "{} MiB",
+        more / MIB
+    );
+    bystander.end();
+}
+
+#[test]
 fn bodies_wait_for_their_turn_when_those_in_flight_take_all_the_memory() {
     let options = [
         "--max-body",

@@ -74,7 +74,7 @@ impl RawClient {
     }
 
     /// Whether the server has said something already; does not wait for it.
-    pub fn has_answer(&mut self) -> bool {
+    pub fn has_answer(&self) -> bool {
         self.stream.set_nonblocking(true).expect("a mode");
         let come = self.stream.peek(&mut [0]);
         self.stream.set_nonblocking(false).expect("a mode");
