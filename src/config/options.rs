@@ -113,7 +113,7 @@ pub struct ServeOptions {
     #[arg(long, value_name = "TIME", env = "ONCELOG_IDLE_TIMEOUT", default_value = "75s", value_parser = parse_duration)]
     pub idle_timeout: Duration,
 
-    /// How long a client may read nothing of its answer
+    /// How long a client may take to read the next 64 KiB of its answer
     #[arg(long, value_name = "TIME", env = "ONCELOG_WRITE_TIMEOUT", default_value = "30s", value_parser = parse_duration)]
     pub write_timeout: Duration,
 

@@ -23,7 +23,7 @@ pub struct HttpOptions {
     pub body_timeout: Duration,
     /// How long a connection may stay idle between requests.
     pub idle_timeout: Duration,
-    /// How long a client may read nothing of its answer.
+    /// How long a client may take to read the next 64 KiB of its answer, or the rest of it.
     pub write_timeout: Duration,
     /// How long a publish waits for its verdicts before it is answered 202.
     pub verdict_wait: Duration,

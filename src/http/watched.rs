@@ -19,6 +19,9 @@ use super::raw_answer::RawAnswers;
 /// Closing at once would make the kernel reset the connection, and the client would
 /// lose the answer that tells it why (a 413, mostly).
 pub(super) const LINGER: Duration = Duration::from_secs(5);
+/// What a client must read of its answer within each write timeout, while there is more to
+/// send. Less would let it hold its connection for as long as it likes.
+const LEAST_READ_BYTES: usize = 64 << 10;
 
 #[derive(Copy, Clone, Debug)]
 struct Timeouts {
@@ -36,8 +39,10 @@ pub(super) struct Watched<S> {
     /// Runs out when the client sends nothing for too long, in the phase it was set for.
     read_timer: Pin<Box<Sleep>>,
     read_timer_for: Option<Phase>,
-    /// Runs while a write is blocked.
+    /// Runs from a write that was blocked until the client has read enough, or all.
     write_timer: Option<Pin<Box<Sleep>>>,
+    /// What was written since.
+    written_bytes: usize,
     /// Our own answer to a request that hyper never saw, and how much of it is sent.
     own_answer: Option<(Vec<u8>, usize)>,
     /// How many bytes of the request line have come, and whether that is all of it.
@@ -68,6 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
             // The first byte and the headers that it begins share one deadline.
             read_timer_for: Some(Phase::Headers),
             write_timer: None,
+            written_bytes: 0,
             own_answer: None,
             line_bytes: 0,
             line_complete: false,
@@ -108,20 +114,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
         self.read_timer.as_mut().poll(cx)
     }
 
-    /// Passes a write on, unless the client has not read for too long.
-    fn guard_write<T>(
+    /// Passes a write on, unless the client has read too little for too long.
+    fn guard_write(
         &mut self,
         cx: &mut Context<'_>,
-        polled: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = &polled {
+            self.written_bytes += *written.as_ref().unwrap_or(&0);
+            if self.written_bytes >= LEAST_READ_BYTES {
+                self.write_timer = None;
+            }
+            return polled;
+        }
+        ready!(self.poll_write_timer(cx))?;
+        Poll::Pending
+    }
+
+    /// The same for a flush or a shutdown: with it all is written.
+    fn guard_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
         if polled.is_ready() {
             self.write_timer = None;
             return polled;
         }
-        let after = self.timeouts.write;
-        let timer = self
-            .write_timer
-            .get_or_insert_with(|| Box::pin(sleep(after)));
+        self.poll_write_timer(cx)
+    }
+
+    /// Begins to wait for the client, if that has not begun; ready when it was too long.
+    fn poll_write_timer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let timer = match &mut self.write_timer {
+            Some(timer) => timer,
+            none => {
+                self.written_bytes = 0;
+                none.insert(Box::pin(sleep(self.timeouts.write)))
+            }
+        };
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
@@ -245,7 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         let this = self.get_mut();
         ready!(this.poll_own_answer(cx))?;
         let polled = Pin::new(&mut this.inner).poll_flush(cx);
-        ready!(this.guard_write(cx, polled))?;
+        ready!(this.guard_end(cx, polled))?;
         if this.connection.get() == Phase::Flushing {
             this.connection.set(Phase::Idle);
         }
@@ -257,7 +288,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         if !this.write_ended {
             ready!(this.poll_own_answer(cx))?;
             let polled = Pin::new(&mut this.inner).poll_shutdown(cx);
-            ready!(this.guard_write(cx, polled))?;
+            ready!(this.guard_end(cx, polled))?;
             this.write_ended = true;
         }
         let client_may_be_sending = this.own_answer.is_some() || this.connection.body_unread();
@@ -267,3 +298,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+#[path = "watched_tests.rs"]
+mod tests;

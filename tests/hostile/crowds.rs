@@ -187,7 +187,7 @@ fn large_bodies_that_never_end_do_not_starve_small_publishers() {
     let target = Target::with(&["--body-timeout", "10m"]);
     let bystander = Bystander::start(&target);
     let (more, holders) = memory_while(&target, || {
-        let mut holders: Vec<RawClient> = (0..12)
+        let mut holders: Vec<RawClient> = (0..8)
             .map(|id| {
                 let request = large_publish(id);
                 let mut holder = target.connect();
