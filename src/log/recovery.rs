@@ -21,6 +21,8 @@ use super::torn::TornFiles;
 use crate::event::Seq;
 
 const COPY_BYTES: usize = 1024 * 1024;
+/// The least piece of torn bytes that is worth a file of its own.
+const LEAST_PIECE_BYTES: u64 = if cfg!(test) { 64 } else { 4096 };
 
 /// What recovery needs to know.
 #[derive(Debug)]
@@ -172,9 +174,7 @@ impl Recovery<'_> {
                 let torn = match tail.torn_end {
                     Some(torn_end) => Some((
                         torn_end - tail.end,
-                        self.with_reserve(|r| {
-                            r.torn.save(r.storage, &segment, tail.end, torn_end)
-                        })?,
+                        self.save_torn(&segment, tail.end, torn_end)?,
                     )),
                     None => None,
                 };
@@ -219,6 +219,34 @@ impl Recovery<'_> {
         }
         sync(&segment.file, &segment.path)?;
         Ok(to - from)
+    }
+
+    /// Saves the torn bytes: at once, or on a full disk piece by piece from the end, of which
+    /// each is cut before the next is saved, so that there must be room for a piece only. What
+    /// is left of them is torn all the same. Gives the file that holds the first of them.
+    fn save_torn(
+        &mut self,
+        segment: &SegmentFile,
+        from: u64,
+        mut to: u64,
+    ) -> Result<PathBuf, LogError> {
+        let mut piece_bytes = to - from;
+        loop {
+            let start = to.saturating_sub(piece_bytes).max(from);
+            match self.with_reserve(|r| r.torn.save(r.storage, segment, start, to)) {
+                Ok(path) if start == from => return Ok(path),
+                Ok(_) => {
+                    self.cut(segment, start)?;
+                    to = start;
+                }
+                Err(LogError::Io { source, .. })
+                    if is_disk_full(&source) && piece_bytes > LEAST_PIECE_BYTES =>
+                {
+                    piece_bytes = (piece_bytes / 2).max(LEAST_PIECE_BYTES);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn cut(&self, segment: &SegmentFile, len: u64) -> Result<(), LogError> {

@@ -8,8 +8,13 @@ use super::recovery::put_file;
 use super::segment::SegmentFile;
 use super::storage::{Storage, StorageFile};
 
-/// How many files of torn bytes are kept; the oldest go first.
+/// How many files of torn bytes are kept; the oldest go first, and pieces of the tail that is
+/// being saved do not go at all.
 const TORN_FILES_MAX: usize = 8;
+/// The names end so, after the offset of the first byte in its segment; a copy has its number
+/// in between.
+const SUFFIX: &str = ".bin";
+const OFFSET_DIGITS: usize = 12;
 const COPY_BYTES: usize = 1024 * 1024;
 
 /// The files of torn bytes in one directory.
@@ -39,8 +44,11 @@ impl TornFiles {
         from: u64,
         to: u64,
     ) -> Result<PathBuf, LogError> {
-        let stem = format!("{TORN_PREFIX}{:020}-{from:012}", segment.id.0.get());
-        let mut name = format!("{stem}.bin");
+        let stem = format!(
+            "{TORN_PREFIX}{:020}-{from:0OFFSET_DIGITS$}",
+            segment.id.0.get()
+        );
+        let mut name = format!("{stem}{SUFFIX}");
         let mut copy = 1;
         // A recovery that was stopped may have saved them already; or its torn seal stands
         // there now, and what it saved must not be replaced by that.
@@ -54,7 +62,7 @@ impl TornFiles {
                 return Ok(path);
             }
             copy += 1;
-            name = format!("{stem}-{copy}.bin");
+            name = format!("{stem}-{copy}{SUFFIX}");
         }
         let path = self.dir.join(&name);
         let write = |file: &dyn StorageFile| {
@@ -69,8 +77,13 @@ impl TornFiles {
         };
         put_file(storage, &self.dir, &path, write)?;
         self.names.push(name);
-        while self.names.len() > TORN_FILES_MAX {
-            let oldest = self.dir.join(self.names.remove(0));
+        let of_segment = &stem[..stem.len() - OFFSET_DIGITS];
+        let is_piece =
+            |name: &String| name.starts_with(of_segment) && name.len() == stem.len() + SUFFIX.len();
+        while self.names.len() > TORN_FILES_MAX
+            && let Some(oldest) = self.names.iter().position(|name| !is_piece(name))
+        {
+            let oldest = self.dir.join(self.names.remove(oldest));
             storage
                 .remove(&oldest)
                 .map_err(LogError::io("remove", &oldest))?;

@@ -4,7 +4,8 @@
 use super::crash_points::{AfterFailure, script};
 use super::harness::{LOG, in_log, names, new_disk, open, options, reopen};
 use super::history::History;
-use crate::log::inventory::TORN_PREFIX;
+use crate::log::inventory::{RESERVE_NAME, TORN_PREFIX};
+use crate::log::storage::Storage;
 use crate::log::storage::simulated::{SimulatedDisk, Survival};
 
 /// Lets recovery crash at each of its operations, in several ways, and judges what the next
@@ -115,4 +116,52 @@ fn torn_bytes_are_saved_before_they_are_cut_whenever_recovery_stops() {
         assert_eq!(after_power_cut.read_file(in_log(&name)), torn, "in {LOG}");
     });
     assert!(operations >= 8, "only {operations} operations");
+}
+
+/// The torn bytes as the files that hold them make them up, each from the offset in its name.
+fn made_up(disk: &SimulatedDisk, first: &str) -> Vec<u8> {
+    let stem = &first[..TORN_PREFIX.len() + 21];
+    let offset = |name: &str| -> usize { name[stem.len()..][..12].parse().expect("an offset") };
+    let mut saved = Vec::new();
+    for name in names(disk, stem) {
+        // Others hold what a crash left of a seal, beside what was saved from the same place.
+        let bytes = disk.read_file(in_log(&name));
+        if name.ends_with("-2.bin") || offset(&name) < offset(first) {
+            continue;
+        }
+        let from = offset(&name) - offset(first);
+        if saved.len() < from + bytes.len() {
+            saved.resize(from + bytes.len(), 0);
+        }
+        saved[from..from + bytes.len()].copy_from_slice(&bytes);
+    }
+    saved
+}
+
+#[test]
+fn torn_bytes_for_which_a_full_disk_has_no_room_are_saved_piece_by_piece() {
+    let (left, history, name, torn) = torn_store();
+    // Without the reserve, and with room for a fifth of what is torn.
+    for spare in names(&left, ".tmp-") {
+        left.remove(in_log(&spare).as_ref()).expect("it goes away");
+    }
+    if names(&left, RESERVE_NAME) == [RESERVE_NAME] {
+        left.remove(in_log(RESERVE_NAME).as_ref())
+            .expect("it goes away");
+    }
+    let used: usize = names(&left, "")
+        .iter()
+        .map(|name| left.read_file(in_log(name)).len())
+        .sum();
+    let left = left.crash(Survival::Everything);
+    left.set_capacity(Some(used as u64 + 220));
+    let undisturbed = left.snapshot();
+    reopen(&undisturbed, &mut history.clone()).expect("it opens");
+    assert!(names(&undisturbed, TORN_PREFIX).len() >= 5);
+    let operations = crash_recovery_everywhere(&left, &history, "torn", |disk| {
+        assert!(made_up(disk, &name) == torn, "{:?}", names(disk, ""));
+        let after_power_cut = disk.crash(Survival::Nothing);
+        assert!(made_up(&after_power_cut, &name) == torn);
+    });
+    assert!(operations >= 30, "only {operations} operations");
 }
