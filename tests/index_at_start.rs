@@ -231,3 +231,65 @@ fn an_index_locked_at_the_start_is_used_when_it_is_free() {
     drop(locked);
     check_at_rest(&server, &mut stopped.book);
 }
+
+/// Another process has the database to itself, so that not even a look is possible.
+fn lock_for_all(index_file: &Path) -> Connection {
+    let locked = Connection::open(index_file).unwrap();
+    locked
+        .pragma_update(None, "locking_mode", "EXCLUSIVE")
+        .unwrap();
+    locked.execute_batch("BEGIN EXCLUSIVE; COMMIT").unwrap();
+    locked
+}
+
+#[test]
+fn an_index_that_cannot_be_opened_does_not_keep_a_store_from_taking_events() {
+    let mut stopped = Stopped::with_events(300);
+    let locked = lock_for_all(&stopped.index_file());
+    let mut server = Served::start(stopped.directory.path(), &[]);
+    let said = server.said();
+    assert!(said.contains("cannot be opened yet"), "{said}");
+    for _ in 0..2 {
+        stopped.publish(&server, 100);
+        let stats = server.stats();
+        assert!(stats["index"]["degraded_since"].is_string(), "{stats:#}");
+        assert_eq!(stats["state"]["ready"], true, "{stats:#}");
+        assert_eq!(stats["pending"], stats["received"], "{stats:#}");
+        // An answer would be short.
+        for path in ["/events", "/topics"] {
+            let answer = server.get(path);
+            answer.assert_problem(503, "index_unavailable");
+        }
+        server.kill_and_restart();
+    }
+    drop(locked);
+    let stats = check_at_rest(&server, &mut stopped.book);
+    // The index that was there was used, and not made anew.
+    assert!(!server.said().contains("given up"), "{}", server.said());
+    assert_eq!(stats["index"]["apply_failures"], 1, "{stats:#}");
+}
+
+#[test]
+fn an_index_that_cannot_be_opened_still_proves_what_the_log_has_lost() {
+    let mut stopped = Stopped::with_events(300);
+    let (log, older) = (
+        stopped.directory.path().join("log"),
+        stopped.directory.path().join("older"),
+    );
+    copy_all(&log, &older);
+    stopped.run(200);
+    let _locked = lock_for_all(&stopped.index_file());
+    fs::remove_dir_all(&log).unwrap();
+    fs::rename(&older, &log).unwrap();
+    // Its files are not read here: closing one would drop the lock.
+    let ended = run_command(serve_command(stopped.directory.path(), &[]));
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("seq 800"), "{}", ended.stderr);
+
+    // Without any log it is not known whose index it is.
+    fs::remove_dir_all(&log).unwrap();
+    let ended = run_command(serve_command(stopped.directory.path(), &[]));
+    assert!(ended.stderr.contains("is locked"), "{}", ended.stderr);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(!log.join("log.meta").exists());
+}

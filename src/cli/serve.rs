@@ -251,11 +251,11 @@ fn tokio_listeners(listeners: &[std::net::TcpListener]) -> io::Result<Vec<TcpLis
 
 fn refused(error: &OpenError) -> ExitCode {
     super::say_error(error);
+    if let Some(advice) = error.advice() {
+        super::say(advice);
+    }
     ExitCode::from(match error.kind() {
-        OpenFailure::Refused => {
-            super::say("nothing was changed; starting again will not help");
-            REFUSED
-        }
+        OpenFailure::Refused => REFUSED,
         OpenFailure::Unusable => UNUSABLE,
         OpenFailure::Failed => FAILED,
     })

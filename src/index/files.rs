@@ -36,6 +36,11 @@ impl Files {
         &self.main
     }
 
+    /// Whether the WAL holds anything, so that the database alone is not the whole.
+    pub(super) fn has_wal(&self) -> io::Result<bool> {
+        Ok(metadata(&self.wal)?.is_some_and(|found| found.len() > 0))
+    }
+
     /// Removes them; those that are not there are as good as removed.
     pub(super) fn remove(&self) -> io::Result<()> {
         // The database first: without it SQLite ignores the others.

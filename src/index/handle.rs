@@ -17,6 +17,7 @@ use super::options::{IndexOptions, Shape};
 use super::readers::Readers;
 use super::schema::{self, connection, head, runs};
 use super::shared::{Live, Shared};
+use super::topics::Topics;
 use super::worker::WorkerHandle;
 use super::writer::Writer;
 use crate::event::Seq;
@@ -86,6 +87,31 @@ impl Index {
         })
     }
 
+    /// Stands in for an index that cannot be opened yet: it knows nothing, and everything that
+    /// would need a look answers [`IndexError::Closed`].
+    ///
+    /// # Errors
+    /// When the directory cannot be named.
+    pub fn unopened(directory: &Path, options: IndexOptions) -> io::Result<Index> {
+        let files = Files::of(directory)?;
+        let live = Live {
+            active: Delta::on(FoldState::default()),
+            frozen: None,
+            topics: Topics::default(),
+            runs: Arc::default(),
+            flushed: Seq::ZERO,
+        };
+        let shared = Arc::new(Shared::new(options.clone(), live));
+        shared.close();
+        Ok(Index {
+            worker: WorkerHandle::none(Arc::clone(&shared)),
+            shared,
+            applying: Mutex::new(None),
+            readers: Readers::new(files.clone(), options),
+            files,
+        })
+    }
+
     /// Removes the index's files from a directory, and nothing else. The index must not
     /// be open.
     ///
@@ -110,6 +136,21 @@ impl Index {
             return Ok(None);
         }
         head_of(&glance, log_id).map(|head| Some(head.flushed()))
+    }
+
+    /// The same of an index that cannot be opened now, because another process has its lock or
+    /// there is no room: by the database alone, which must be all there is of it. `None` also
+    /// when it is not.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn flushed_at_rest(directory: &Path, log_id: [u8; 16]) -> Result<Option<Seq>, IndexError> {
+        let files = Files::of(directory)?;
+        if files.has_wal()? {
+            return Ok(None);
+        }
+        let look = connection::at_rest(&files, &IndexOptions::default())?;
+        head_of(&look, log_id).map(|head| Some(head.flushed()))
     }
 
     /// Applies one frame and returns the verdicts on its events; for a hole, however

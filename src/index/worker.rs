@@ -35,6 +35,14 @@ impl WorkerHandle {
         })
     }
 
+    /// Of an index that is not open.
+    pub(super) fn none(shared: Arc<Shared>) -> WorkerHandle {
+        WorkerHandle {
+            shared,
+            thread: Mutex::new(None),
+        }
+    }
+
     /// Stops the thread after what it is at. Gives the writer for an orderly close, to the
     /// first who asks; `None` after damage.
     pub(super) fn end(&self) -> Option<Writer> {

@@ -53,6 +53,17 @@ pub enum LogError {
         /// What it is.
         what: String,
     },
+    /// The log's identity file was written by a later version.
+    #[error(
+        "{}: format version {version} is not known to this program; a later version wrote it",
+        path.display()
+    )]
+    NewerMeta {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        version: u16,
+    },
     /// A segment of another log lies among the others.
     #[error("{segment} belongs to log {found}, and this is log {expected}")]
     Foreign {

@@ -36,7 +36,7 @@ impl Inventory {
     /// Lists a log's directory.
     ///
     /// # Errors
-    /// I/O errors; [`LogError::Newer`] when a later version made the log.
+    /// I/O errors; [`LogError::NewerMeta`] when a later version made the log.
     pub fn read(storage: &dyn Storage, dir: &Path) -> Result<Inventory, LogError> {
         let names = storage.list(dir).map_err(LogError::io("list", dir))?;
         let mut inventory = Inventory {
@@ -95,11 +95,7 @@ fn read_meta(
         .map_err(LogError::io("read", &path))?;
     match Meta::decode(&bytes[..count]) {
         Ok(meta) => Ok(Some(meta)),
-        Err(HeaderFault::Version(version)) => Err(LogError::Newer {
-            segment: SegmentId(crate::event::Seq::ZERO),
-            offset: 0,
-            what: format!("the log's format version {version}"),
-        }),
+        Err(HeaderFault::Version(version)) => Err(LogError::NewerMeta { path, version }),
         // The segments repeat all it says, and it is made anew from them.
         Err(_) => Ok(None),
     }

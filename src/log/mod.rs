@@ -45,7 +45,7 @@ pub use format::LogId;
 pub use live::{Access, LiveLog, LogFigures};
 pub use offline::OfflineLog;
 pub use recovery::Unclean;
-pub use room::NoRoom;
+pub use room::{NoRoom, give_up_reserve};
 pub use writer::{Clock, Placed, PreparedBatch};
 
 use crate::event::Seq;

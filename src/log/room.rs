@@ -29,6 +29,18 @@ const SYNC_EVERY_BYTES: u64 = 8 * 1024 * 1024;
 
 static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 
+/// On a disk with less than this free the reserve may be given up at a start.
+const NO_ROOM_BYTES: u64 = 1024 * 1024;
+
+/// Gives the reserve up, at a start on a full disk, for something else that cannot do without
+/// room. It is made anew as soon as there is room. Says whether there is more room now.
+pub fn give_up_reserve(storage: &dyn Storage, dir: &Path) -> bool {
+    let is_full = storage
+        .free_bytes(dir)
+        .is_ok_and(|free| free < NO_ROOM_BYTES);
+    is_full && storage.remove(&dir.join(RESERVE_NAME)).is_ok()
+}
+
 /// What the room maker keeps to.
 #[derive(Copy, Clone, Debug)]
 pub struct RoomOptions {

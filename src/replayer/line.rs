@@ -68,7 +68,11 @@ impl<W: Waiter> Line<W> {
         }
     }
 
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, unopened: Option<String>) {
+        if let Some(why) = unopened {
+            // Whatever stops it is dealt with in there.
+            let _ = self.open_late(&why);
+        }
         while !self.shared.stopping.load(Ordering::Acquire) {
             let index = self.shared.index();
             if let Some(what) = index.damage() {
@@ -233,12 +237,37 @@ impl<W: Waiter> Line<W> {
         self.shared.replay_to(self.shared.log.durable());
         // A connection left open could touch the files that are made under the same names.
         index.abandon();
-        let mut attempt = Attempt::default();
+        self.open(Attempt::default(), true)
+    }
+
+    /// Opens an index that could not be opened at the start.
+    fn open_late(&self, why: &str) -> Halt {
+        self.shared.health.failed();
+        self.shared.health.stall(why);
+        let attempt = Attempt {
+            tries: TRIES,
+            stalled: true,
+        };
+        match self.pause(PAUSE_MAX) {
+            Ok(()) => self.open(attempt, false),
+            Err(halt) => halt,
+        }
+    }
+
+    /// Opens an index in the place of the one that there is, however often it takes; `anew`
+    /// says that what is there is given up. What is damaged is so in any case.
+    fn open(&self, mut attempt: Attempt, mut anew: bool) -> Halt {
         loop {
             let place = &self.shared.place;
             // The directory may be what was taken away.
             let opened = std::fs::create_dir_all(&place.dir)
-                .and_then(|()| Index::discard(&place.dir))
+                .and_then(|()| {
+                    if anew {
+                        Index::discard(&place.dir)
+                    } else {
+                        Ok(())
+                    }
+                })
                 .map_err(IndexError::from)
                 .and_then(|()| Index::open(&place.dir, place.log_id, place.options.clone()));
             match opened {
@@ -249,6 +278,14 @@ impl<W: Waiter> Line<W> {
                     self.inbox.start_over(self.shared.log.durable());
                     self.recovered();
                     return Halt::Rebuilt;
+                }
+                Err(
+                    error @ (IndexError::Damaged { .. }
+                    | IndexError::OtherLog { .. }
+                    | IndexError::OtherVersion { .. }),
+                ) if !anew => {
+                    tracing::error!("the index is given up and folded anew from the log: {error}");
+                    anew = true;
                 }
                 Err(error) => {
                     if let Err(halt) = self.failed(&mut attempt, &error.to_string(), &mut || {}) {

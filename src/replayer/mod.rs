@@ -135,10 +135,12 @@ pub struct Replayer<W: Waiter> {
 }
 
 impl<W: Waiter> Replayer<W> {
-    /// Starts folding.
+    /// Starts folding into an index, or into one that cannot be opened yet: then `unopened`
+    /// says why, `index` stands in for it, and it is opened as soon as that can be done.
     pub fn start(
         log: Arc<LiveLog>,
         index: Index,
+        unopened: Option<String>,
         place: IndexPlace,
         inbox: Arc<Inbox<W>>,
     ) -> Replayer<W> {
@@ -160,7 +162,7 @@ impl<W: Waiter> Replayer<W> {
         let line = Line::new(shared.clone(), inbox.clone());
         let thread = std::thread::Builder::new()
             .name("replayer".into())
-            .spawn(move || line.run())
+            .spawn(move || line.run(unopened))
             .expect("a thread can be started when the store opens");
         Replayer {
             shared,

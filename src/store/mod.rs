@@ -2,11 +2,16 @@
 //! command line ask of it.
 
 mod answers;
+mod directories;
 mod disk;
 mod figures;
+mod file_system_kind;
+mod known_index;
 mod lock;
 mod open;
+mod open_error;
 mod options;
+mod rights;
 mod scan;
 mod sink;
 mod started;
@@ -24,8 +29,9 @@ pub use answers::*;
 pub use disk::Disk;
 pub use figures::{Flows, Sizes, Stats};
 pub use lock::{DataLock, LockError};
-pub use open::{OpenError, OpenFailure};
+pub use open_error::{OpenError, OpenFailure};
 pub use options::StoreOptions;
+pub use rights::Denied;
 pub use scan::EventScan;
 pub use started::{LastStop, StartReport};
 

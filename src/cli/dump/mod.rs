@@ -105,7 +105,10 @@ fn is_damage(error: &DumpError) -> bool {
     match error {
         DumpError::Log(log) => !matches!(
             log,
-            LogError::Io { .. } | LogError::Missing(_) | LogError::Newer { .. }
+            LogError::Io { .. }
+                | LogError::Missing(_)
+                | LogError::Newer { .. }
+                | LogError::NewerMeta { .. }
         ),
         // A payload that had to be compared.
         DumpError::Fold(IndexError::Payload(_)) => true,

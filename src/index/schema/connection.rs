@@ -66,6 +66,29 @@ pub(in super::super) fn glancing(
     Ok(connection)
 }
 
+/// A connection for a look at a database without a WAL, that nobody writes. It takes no lock
+/// and makes no file, so it works while another process has the lock, or without any room.
+pub(in super::super) fn at_rest(
+    files: &Files,
+    options: &IndexOptions,
+) -> Result<Connection, IndexError> {
+    let mut uri = String::from("file:");
+    for byte in files.main().as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(uri, flags)?;
+    prepare(&connection, options)?;
+    Ok(connection)
+}
+
 fn prepare(connection: &Connection, options: &IndexOptions) -> Result<(), IndexError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;

@@ -67,7 +67,15 @@ fn a_later_format_version_is_refused_by_name() {
     }
     let disk = store.disk.snapshot();
     make_newer(&disk, &in_log(META_NAME), 44);
-    assert!(matches!(refusal(&disk), LogError::Newer { .. }));
+    match refusal(&disk) {
+        LogError::NewerMeta { path, version } => {
+            assert_eq!(
+                (path.as_path(), version),
+                (Path::new(&in_log(META_NAME)), 2)
+            );
+        }
+        other => panic!("{other}"),
+    }
 }
 
 /// A killed store with one more frame, valid but for what `change` makes of its header.

@@ -1,0 +1,98 @@
+//! The data directory and those in it: are they ours, and are they there for good?
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::open_error::OpenError;
+use crate::log::inventory::{META_NAME, RESERVE_NAME, TORN_PREFIX};
+use crate::log::segment::SegmentId;
+use crate::log::storage::{Storage, TEMP_PREFIX};
+
+/// What is in a data directory by us, or by the repository it lies in.
+const OURS: [&str; 4] = ["log", "index", "lock", "README.md"];
+
+/// A directory that holds other things and no log is not ours: a mistyped `--data-dir` must
+/// not leave its files among somebody's own. Names that begin with a dot, and what a file
+/// system itself keeps in its root, are nobody's.
+///
+/// # Errors
+/// [`OpenError::NotOurs`]; when it cannot be listed.
+pub(super) fn refuse_foreign(data_dir: &Path) -> Result<(), OpenError> {
+    let in_log = names(&data_dir.join("log"))?;
+    let is_log = |name: &String| name == META_NAME || SegmentId::from_file_name(name).is_some();
+    if in_log.iter().any(is_log) {
+        return Ok(());
+    }
+    // A first start that was killed leaves such.
+    let begun = |name: &str| {
+        name == RESERVE_NAME || name.starts_with(TORN_PREFIX) || name.starts_with(TEMP_PREFIX)
+    };
+    let nobodys = |name: &str| name.starts_with('.') || name == "lost+found";
+    let mut strange: Vec<String> = names(data_dir)?
+        .into_iter()
+        .filter(|name| !OURS.contains(&name.as_str()) && !nobodys(name))
+        .collect();
+    let in_log = in_log
+        .into_iter()
+        .filter(|name| !begun(name) && !nobodys(name));
+    strange.extend(in_log.map(|name| format!("log/{name}")));
+    strange.sort();
+    let found = match strange.as_slice() {
+        [] => return Ok(()),
+        [one] => one.clone(),
+        [first, others @ ..] => format!("{first} and {} more", others.len()),
+    };
+    Err(OpenError::NotOurs {
+        dir: data_dir.to_owned(),
+        found,
+    })
+}
+
+/// All names in a directory; none if it is not there.
+fn names(dir: &Path) -> Result<Vec<String>, OpenError> {
+    let listed = fs::read_dir(dir).and_then(|entries| {
+        entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
+    });
+    match listed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(OpenError::NotADirectory(dir.to_owned()))
+        }
+        other => other.map_err(failed(dir)),
+    }
+}
+
+/// Makes a directory and those above it, each of which lasts before the next is made.
+pub(super) fn make_dir_all(storage: &dyn Storage, dir: &Path) -> Result<(), OpenError> {
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty())
+        && !parent.exists()
+    {
+        make_dir_all(storage, parent)?;
+    }
+    make_dir(storage, dir)
+}
+
+/// Makes a directory that lasts.
+pub(super) fn make_dir(storage: &dyn Storage, dir: &Path) -> Result<(), OpenError> {
+    storage.create_dir(dir).map_err(failed(dir))?;
+    // Also when it was there: whoever made it may have died before this sync.
+    let parent = match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match storage.sync_dir(parent) {
+        // A parent that may not be read, as a mount point's, cannot be synced by us.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other.map_err(failed(dir)),
+    }
+}
+
+fn failed(dir: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    move |source| OpenError::Directory {
+        path: dir.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,133 @@
+//! Faults in system calls, by strace. Where it is missing, or may not trace, a test that needs
+//! it is skipped and says so.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary is a crate that uses a part of it"
+)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Which call fails, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    call: &'static str,
+    fault: String,
+    file: Option<PathBuf>,
+}
+
+impl Plan {
+    /// As strace has it: a call, and such as `error=EIO:when=3`, counted for each thread.
+    pub fn on(call: &'static str, fault: &str) -> Plan {
+        Plan {
+            call,
+            fault: fault.to_owned(),
+            file: None,
+        }
+    }
+
+    /// Only calls on this file.
+    pub fn in_file(mut self, path: &Path) -> Plan {
+        self.file = Some(path.to_owned());
+        self
+    }
+
+    fn strace(&self) -> Command {
+        let mut strace = Command::new("strace");
+        strace.arg("-e").arg(format!("trace={}", self.call));
+        strace
+            .arg("-e")
+            .arg(format!("inject={}:{}", self.call, self.fault));
+        if let Some(file) = &self.file {
+            strace.arg("-P").arg(file);
+        }
+        strace
+    }
+}
+
+/// Whether strace is there and may trace.
+fn is_usable() -> bool {
+    let tried = Command::new("strace")
+        .args(["-e", "trace=exit_group", "true"])
+        .stdin(Stdio::null())
+        .output();
+    let usable = matches!(&tried, Ok(output) if output.status.success());
+    if !usable {
+        // Not with a macro, whose output of a test that passes is not shown.
+        let why = format!("SKIPPED: strace cannot be used here: {tried:?}\n");
+        std::io::stderr().write_all(why.as_bytes()).expect("stderr");
+    }
+    usable
+}
+
+/// The command with this fault from its start, in all its threads; none if that cannot be
+/// had. Its own output stays what it is: strace's goes nowhere.
+pub fn command(command: Command, plan: &Plan) -> Option<Command> {
+    if !is_usable() {
+        return None;
+    }
+    let mut strace = plan.strace();
+    strace.args(["-f", "-o", "/dev/null", "--"]);
+    strace.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => strace.env(name, value),
+            None => strace.env_remove(name),
+        };
+    }
+    strace.stdin(Stdio::null());
+    Some(strace)
+}
+
+/// An strace at work on one thread; it ends with the thread, or when it is dropped.
+pub struct Attached(Child);
+
+/// Lets the next such call of a thread of this process fail; none if that cannot be had.
+pub fn attach(pid: u32, thread_name: &str, plan: &Plan) -> Option<Attached> {
+    if !is_usable() {
+        return None;
+    }
+    let thread = thread_of(pid, thread_name);
+    let mut child = plan
+        .strace()
+        .args(["-p", &thread])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("strace starts");
+    let stderr = child.stderr.take().expect("a pipe");
+    let attached = Attached(child);
+    let mut lines = BufReader::new(stderr).lines();
+    let is_attached = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.contains("attached"));
+    assert!(is_attached, "strace did not attach");
+    // It must not be kept from going on by a full pipe.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    Some(attached)
+}
+
+fn thread_of(pid: u32, name: &str) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a running process");
+    let named = tasks
+        .map(|task| task.expect("a thread").path())
+        .find(|task| {
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+        });
+    let thread = named.unwrap_or_else(|| panic!("no thread is named {name}"));
+    let id = thread.file_name().expect("its id");
+    id.to_str().expect("a number").to_owned()
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
