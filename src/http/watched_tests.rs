@@ -21,6 +21,7 @@ fn line() -> (Watched<DuplexStream>, DuplexStream) {
     let answers = RawAnswers {
         log_id: None,
         header_bytes: options.header_bytes,
+        traffic: Arc::default(),
     };
     (Watched::new(server, connection, &options, answers), client)
 }
