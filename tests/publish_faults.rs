@@ -8,6 +8,7 @@ mod support {
     pub mod publish;
 }
 
+use rustix::process::Signal;
 use support::client::Client;
 use support::faulty::{Act, Faulty};
 use support::process::{Starting, address_of_its_own, serve_on_command};
@@ -156,12 +157,13 @@ fn events_whose_promised_verdicts_nobody_knows_are_published_again() {
     assert_eq!(faulty.published().len(), 3);
     assert_eq!(store.stored(), ids(0..=20));
 
-    // Promised by another log: it must not be taken for kept by this one.
+    // Promised by another log: what stands at those seqs here is something else.
     let store = Store::start();
+    publish_stdin(&store.url, &[], ndjson(101..=110), 0);
     let (_, summary, said) = publish_through(&store, &[pending("00ff", 1)], &[], 1);
     assert_eq!(summary.counts(), (20, 20, 0, 0, 0), "{said}");
     assert!(said.contains("another log answers now"), "{said}");
-    assert_eq!(store.stored(), ids(1..=20));
+    assert_eq!(store.stored(), ids((101..=110).chain(1..=20)));
 }
 
 #[test]
@@ -255,4 +257,22 @@ fn quiet_says_nothing_about_waiting() {
     let store = Store::start();
     let (_, summary, said) = publish_through(&store, &[Act::Close], &["--quiet"], 0);
     assert_eq!((summary.retries, said.as_str()), (1, ""));
+}
+
+#[test]
+fn the_batch_in_flight_at_a_signal_may_still_be_acknowledged_and_no_other_is_sent() {
+    let store = Store::start();
+    let faulty = Faulty::start(store.process.address, [Act::Pass, Act::Hold]);
+    let files = Files::new();
+    let events = files.write("events", ndjson(1..=30));
+    let mut publishing = start(publish_command(&faulty.url, &["--batch", "10", &events]));
+    faulty.wait_for_requests(2);
+    publishing.signal(Signal::TERM);
+    publishing.says("stopping: the batch in flight may still be acknowledged");
+    faulty.release();
+    let ended = publishing.end();
+    assert_eq!(ended.code, Some(143), "{}", ended.stderr);
+    let summary = Summary::of(&ended);
+    assert_eq!((summary.stored, summary.unacknowledged), (20, 0));
+    assert_eq!(store.stored(), ids(1..=20));
 }

@@ -9,7 +9,8 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::process::PATIENCE;
 
@@ -32,6 +33,8 @@ pub enum Act {
     Say(String),
     /// Never answers, and passes nothing on.
     Stall,
+    /// Passes it on once that is allowed.
+    Hold,
 }
 
 impl Act {
@@ -65,6 +68,10 @@ struct Shared {
     acts: Mutex<VecDeque<Act>>,
     requests: Mutex<Vec<Request>>,
     upstream: Mutex<SocketAddr>,
+    /// Whether what is held may be passed on.
+    is_released: Mutex<bool>,
+    /// A request came, or what is held was released.
+    changed: Condvar,
 }
 
 /// The server; it serves until the process ends.
@@ -86,6 +93,8 @@ impl Faulty {
             acts: Mutex::new(acts.into_iter().collect()),
             requests: Mutex::default(),
             upstream: Mutex::new(upstream),
+            is_released: Mutex::default(),
+            changed: Condvar::new(),
         });
         let serves = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -105,6 +114,23 @@ impl Faulty {
         lock(&self.shared.requests).clone()
     }
 
+    /// Waits until so many requests have come.
+    pub fn wait_for_requests(&self, count: usize) {
+        let until = Instant::now() + PATIENCE;
+        let mut requests = lock(&self.shared.requests);
+        while requests.len() < count {
+            assert!(Instant::now() < until, "they do not come");
+            let wait = self.shared.changed.wait_timeout(requests, PATIENCE);
+            requests = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Passes on what is held.
+    pub fn release(&self) {
+        *lock(&self.shared.is_released) = true;
+        self.shared.changed.notify_all();
+    }
+
     /// Those that publish.
     pub fn published(&self) -> Vec<Vec<u8>> {
         let requests = self.requests().into_iter();
@@ -117,6 +143,7 @@ impl Shared {
     fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         while let Some(request) = read_request(&mut stream)? {
             lock(&self.requests).push(request.clone());
+            self.changed.notify_all();
             let act = lock(&self.acts).pop_front().unwrap_or(Act::Pass);
             match act {
                 Act::Pass => stream.write_all(&self.pass(&request, "")?)?,
@@ -135,6 +162,10 @@ impl Shared {
                 }
                 Act::Close => return Ok(()),
                 Act::Say(answer) => return stream.write_all(answer.as_bytes()),
+                Act::Hold => {
+                    self.wait_for_release();
+                    stream.write_all(&self.pass(&request, "")?)?;
+                }
                 Act::Stall => {
                     // Until whoever asks has enough of it.
                     stream.read_to_end(&mut Vec::new())?;
@@ -143,6 +174,14 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    fn wait_for_release(&self) {
+        let released = lock(&self.is_released);
+        let wait = self
+            .changed
+            .wait_timeout_while(released, PATIENCE, |released| !*released);
+        drop(wait);
     }
 
     /// Passes a request on, on a connection of its own, and gives the answer.

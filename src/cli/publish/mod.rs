@@ -3,8 +3,8 @@
 //!
 //! | part | what |
 //! |---|---|
-//! | `source`, `feed`, `split`, `check`, `batcher` | the reading thread: inputs become portions |
-//! | `publisher`, `answer`, `pending`, `retry`, `pace` | a portion is sent until it is settled |
+//! | `source`, `form`, `feed`, `split`, `check`, `batcher` | the reading thread: inputs become portions |
+//! | `settle`, `publisher`, `answer`, `pending`, `retry`, `pace` | a portion is sent until it is settled |
 //! | `receipts`, `refused`, `summary`, `voice` | what is told and kept of it |
 //!
 //! The same events are sent with the same ids, byte for byte, after every unknown outcome: the
@@ -15,6 +15,7 @@ mod answer;
 mod batcher;
 mod check;
 mod feed;
+mod form;
 mod options;
 mod pace;
 mod pending;
@@ -23,6 +24,7 @@ mod publisher;
 mod receipts;
 mod refused;
 mod retry;
+mod settle;
 mod source;
 mod split;
 mod summary;
