@@ -155,7 +155,12 @@ fn version_and_help_are_answers_and_no_errors() {
     assert_eq!(version.code, Some(0));
     let expected = format!("oncelog {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8_lossy(&version.stdout), expected);
-    for arguments in [&["--help"][..], &["serve", "--help"], &["dump", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["dump", "--help"],
+        &["publish", "--help"],
+    ] {
         let help = run(arguments);
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
         assert!(!help.stdout.is_empty());
