@@ -180,7 +180,7 @@ fn ctrl_c_while_it_waits_for_a_server_ends_it_and_a_second_one_at_once() {
     let files = Files::new();
     let events = files.write("events", ndjson(1..=3));
     let waiting = start(publish_command(&url, &[&events]));
-    waiting.says("waiting: connection refused");
+    waiting.wait_for_line("waiting: connection refused");
     let ended = interrupt(waiting);
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     let not_acknowledged = "not acknowledged: 3 events";
@@ -188,9 +188,9 @@ fn ctrl_c_while_it_waits_for_a_server_ends_it_and_a_second_one_at_once() {
     assert_eq!(Summary::of(&ended).unacknowledged, 3);
 
     let mut waiting = start(publish_command(&url, &[&events]));
-    waiting.says("waiting: connection refused");
+    waiting.wait_for_line("waiting: connection refused");
     waiting.signal(Signal::INT);
-    waiting.says("stopping");
+    waiting.wait_for_line("stopping");
     waiting.signal(Signal::TERM);
     let ended = waiting.end();
     assert_eq!((ended.code, ended.stdout), (Some(143), vec![]));

@@ -239,7 +239,7 @@ fn a_store_that_is_not_there_yet_is_waited_for() {
     let files = Files::new();
     let events = files.write("events", ndjson(1..=20));
     let mut waiting = start(publish_command(&format!("http://{address}"), &[&events]));
-    waiting.says(&format!("waiting: connection refused (http://{address})"));
+    waiting.wait_for_line(&format!("waiting: connection refused (http://{address})"));
     let data_dir = tempfile::tempdir().expect("a directory");
     let store = Starting::spawn(serve_on_command(&address, data_dir.path(), &[])).ready();
     let ended = waiting.end();
@@ -268,7 +268,7 @@ fn the_batch_in_flight_at_a_signal_may_still_be_acknowledged_and_no_other_is_sen
     let mut publishing = start(publish_command(&faulty.url, &["--batch", "10", &events]));
     faulty.wait_for_requests(2);
     publishing.signal(Signal::TERM);
-    publishing.says("stopping: the batch in flight may still be acknowledged");
+    publishing.wait_for_line("stopping: the batch in flight may still be acknowledged");
     faulty.release();
     let ended = publishing.end();
     assert_eq!(ended.code, Some(143), "{}", ended.stderr);

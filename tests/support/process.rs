@@ -215,14 +215,17 @@ impl Starting {
         self.child.0.stdin.take().expect("a pipe, once")
     }
 
-    /// Waits until it has said this on stderr.
-    pub fn says(&self, words: &str) {
+    /// Waits until it has said a line with these words, and gives that line.
+    pub fn wait_for_line(&self, words: &str) -> String {
         let until = Instant::now() + PATIENCE;
         let mut said = self.ear.lock();
-        while !said.text.contains(words) {
+        loop {
+            if let Some(line) = said.text.lines().find(|line| line.contains(words)) {
+                return line.to_owned();
+            }
             assert!(
                 !said.ended && Instant::now() < until,
-                "it does not say {words:?}: {}",
+                "it never says {words:?}: {}",
                 said.text
             );
             let wait = self.ear.changed.wait_timeout(said, LOOK_EVERY * 50);
@@ -300,21 +303,7 @@ impl Oncelog {
 
     /// Waits until it has said a line with these words, and gives that line.
     pub fn wait_for_line(&self, words: &str) -> String {
-        let ear = &self.starting.ear;
-        let until = Instant::now() + PATIENCE;
-        let mut said = ear.lock();
-        loop {
-            if let Some(line) = said.text.lines().find(|line| line.contains(words)) {
-                return line.to_owned();
-            }
-            assert!(
-                !said.ended && Instant::now() < until,
-                "it never says {words:?}: {}",
-                said.text
-            );
-            let wait = ear.changed.wait_timeout(said, LOOK_EVERY * 50);
-            said = wait.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.starting.wait_for_line(words)
     }
 
     /// kill -9.
