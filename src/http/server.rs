@@ -142,7 +142,9 @@ impl Server {
                 Err(error) => {
                     // Mostly EMFILE: connections that end give descriptors back.
                     if !failing {
-                        tracing::warn!(%error, "connections cannot be accepted; trying again");
+                        tracing::warn!(
+                            "connections cannot be accepted, it is tried again: {error}"
+                        );
                     }
                     failing = true;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -176,8 +178,8 @@ impl Server {
         };
         if self.warning_is_due() {
             tracing::warn!(
-                limit = self.limit,
-                "connections are refused: there are too many"
+                "connections are refused: there are {}, as many as there may be",
+                self.limit
             );
         }
         let answer = self.front.answers.too_many_connections(self.limit);

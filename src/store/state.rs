@@ -92,3 +92,33 @@ pub(super) fn micros(time: SystemTime) -> i64 {
         Err(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreOptions;
+
+    #[test]
+    fn a_store_that_stops_says_so_and_since_when() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(StoreOptions {
+            data_dir: directory.path().join("data"),
+            segment_bytes: 1 << 20,
+            ..StoreOptions::default()
+        });
+        let store = store.expect("a new store");
+        let ready = store.state();
+        assert!(ready.ready && ready.reasons.is_empty());
+        assert_eq!(ready.state, State::Ready);
+        store.drain();
+        let draining = store.state();
+        assert!(!draining.ready);
+        assert_eq!(
+            (draining.state, draining.reasons.len()),
+            (State::Draining, 1)
+        );
+        assert_eq!(draining.reasons[0], "the store is stopping");
+        assert_ne!(draining.since, ready.since);
+        assert_eq!(store.state().since, draining.since);
+    }
+}

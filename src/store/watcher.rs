@@ -172,6 +172,9 @@ fn bit(state: State) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
     use super::*;
 
     fn full() -> Holding {
@@ -200,15 +203,78 @@ mod tests {
         assert_eq!(watcher.see(&[]), again, "the look changes no time");
     }
 
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines that this says, each from its level on and without the times in it.
+    fn lines_of(act: impl FnOnce()) -> Vec<String> {
+        let said = Said::default();
+        let writer = said.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .without_time()
+            .with_target(false)
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::with_default(subscriber, act);
+        let text = said.0.lock().expect("no panic").clone();
+        let text = String::from_utf8(text).expect("UTF-8");
+        text.lines().map(without_number).collect()
+    }
+
+    /// The line without the number of seconds in it.
+    fn without_number(line: &str) -> String {
+        let words = line.split_whitespace();
+        let kept = words.filter(|word| !word.contains('.') || word.parse::<f64>().is_err());
+        kept.collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
-    fn a_refusal_begins_a_state_that_nobody_has_seen() {
+    fn a_full_disk_between_two_looks_is_told_once_however_many_met_it() {
         let watcher = Watcher::new();
-        watcher.met(State::DiskFull, "the disk is full");
-        let (state, _) = full();
-        assert_eq!(watcher.held_bits.load(Ordering::Relaxed), bit(state));
-        watcher.look(&[], 0);
-        assert_eq!(watcher.held_bits.load(Ordering::Relaxed), 0);
-        watcher.met(State::DiskFull, "the disk is full again");
-        assert_eq!(watcher.held_bits.load(Ordering::Relaxed), bit(state));
+        let lines = lines_of(|| {
+            for _ in 0..3 {
+                watcher.met(State::DiskFull, "no room");
+                watcher.see(&[]);
+            }
+            watcher.look(&[], 0);
+            watcher.look(&[], 0);
+            watcher.met(State::DiskFull, "no room again");
+        });
+        let expected = [
+            "ERROR disk_full: no room; publishes get 507, reads go on",
+            "INFO disk_full is over after s; the store is ready",
+            "ERROR disk_full: no room again; publishes get 507, reads go on",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn an_index_that_failed_between_two_looks_is_told_and_one_that_was_seen_not_twice() {
+        let watcher = Watcher::new();
+        let lines = lines_of(|| {
+            watcher.look(&[], 1);
+            watcher.look(&[], 1);
+            watcher.look(&[degraded()], 2);
+            watcher.look(&[degraded(), full()], 3);
+            watcher.look(&[full()], 3);
+        });
+        let expected = [
+            "WARN degraded for a moment: the index failed, and goes on",
+            "WARN degraded: the index fails; publishes are taken, verdicts may come later",
+            "ERROR disk_full: the disk is full; publishes get 507, reads go on",
+            "INFO degraded is over after s; the store is disk_full",
+        ];
+        assert_eq!(lines, expected);
     }
 }
