@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::error::LogError;
-use super::room::{NoRoom, RoomView};
+use super::no_room::NoRoom;
+use super::room::RoomView;
 use super::writer::{NotPlaced, Placed, PreparedBatch, Writer};
 
 /// A group is closed at this size, so that its first batch need not wait for all of a flood.

@@ -20,6 +20,7 @@ mod golden_tests;
 pub mod header;
 pub mod inventory;
 pub mod live;
+mod no_room;
 mod offline;
 pub mod reader;
 #[cfg(test)]
@@ -43,9 +44,10 @@ pub use cursor::FrameCursor;
 pub use error::LogError;
 pub use format::LogId;
 pub use live::{Access, LiveLog, LogFigures};
+pub use no_room::NoRoom;
 pub use offline::OfflineLog;
 pub use recovery::Unclean;
-pub use room::{NoRoom, give_up_reserve};
+pub use room::give_up_reserve;
 pub use writer::{Clock, Placed, PreparedBatch};
 
 use crate::event::Seq;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::error::LogError;
 use super::inventory::RESERVE_NAME;
+use super::no_room::NoRoom;
 use super::recovery::put_file;
 use super::storage::{Storage, StorageFile, is_disk_full};
 
@@ -61,15 +62,6 @@ pub struct Spare {
     pub file: Arc<dyn StorageFile>,
     /// Its length.
     pub bytes: u64,
-}
-
-/// Why there is no room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoRoom {
-    /// Whether it is because the disk, or a quota on it, is full.
-    pub disk_full: bool,
-    /// One sentence.
-    pub why: String,
 }
 
 #[derive(Debug, Default)]
@@ -176,10 +168,7 @@ impl RoomMaker {
                 _ => {}
             }
             if state.stopping {
-                return Err(NoRoom {
-                    disk_full: false,
-                    why: "the store is stopping".into(),
-                });
+                return Err(NoRoom::stopping());
             }
             if state.demanded < least_bytes {
                 state.demanded = least_bytes;
@@ -299,14 +288,8 @@ impl Shared {
             return None;
         }
         let free = self.storage.free_bytes(&self.dir).ok()?;
-        (free < self.options.min_free_bytes).then(|| NoRoom {
-            disk_full: true,
-            why: format!(
-                "{free} bytes are free on the disk of {}, and {} must stay free",
-                self.dir.display(),
-                self.options.min_free_bytes
-            ),
-        })
+        let floor_bytes = self.options.min_free_bytes;
+        (free < floor_bytes).then(|| NoRoom::low(free, &self.dir, floor_bytes))
     }
 
     /// The reserve first, then a spare: as large as wanted, or what the disk still gives.
@@ -391,20 +374,7 @@ impl Shared {
     }
 
     fn no_room(&self, error: &io::Error, bytes: u64) -> NoRoom {
-        let dir = self.dir.display();
-        let disk_full = is_disk_full(error);
-        let why = match self.storage.free_bytes(&self.dir) {
-            Ok(free) if disk_full => {
-                let floor = match self.options.min_free_bytes {
-                    0 => String::new(),
-                    floor => format!(" and {floor} must stay free"),
-                };
-                format!(
-                    "the disk of {dir} has {free} bytes free, and {bytes} are needed{floor}: {error}"
-                )
-            }
-            _ => format!("cannot make room of {bytes} bytes in {dir}: {error}"),
-        };
-        NoRoom { disk_full, why }
+        let (storage, floor_bytes) = (self.storage.as_ref(), self.options.min_free_bytes);
+        NoRoom::of(error, bytes, storage, &self.dir, floor_bytes)
     }
 }

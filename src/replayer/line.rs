@@ -241,7 +241,7 @@ impl<W: Waiter> Line<W> {
     }
 
     /// Opens an index that could not be opened at the start.
-    fn open_late(&self, why: &str) -> Halt {
+    fn open_late(&mut self, why: &str) -> Halt {
         self.shared.health.failed();
         self.shared.health.stall(why);
         let attempt = Attempt {
@@ -256,7 +256,7 @@ impl<W: Waiter> Line<W> {
 
     /// Opens an index in the place of the one that there is, however often it takes; `anew`
     /// says that what is there is given up. What is damaged is so in any case.
-    fn open(&self, mut attempt: Attempt, mut anew: bool) -> Halt {
+    fn open(&mut self, mut attempt: Attempt, mut anew: bool) -> Halt {
         loop {
             let place = &self.shared.place;
             // The directory may be what was taken away.
@@ -284,7 +284,10 @@ impl<W: Waiter> Line<W> {
                     | IndexError::OtherLog { .. }
                     | IndexError::OtherVersion { .. }),
                 ) if !anew => {
-                    tracing::error!("the index is given up and folded anew from the log: {error}");
+                    self.progress = Progress::begin();
+                    tracing::error!(
+                        "rebuilding: the index is given up and folded anew from the log: {error}"
+                    );
                     anew = true;
                 }
                 Err(error) => {
