@@ -201,6 +201,7 @@ fn a_backlog_in_bytes_is_counted_and_neither_estimated_too_low_nor_too_high() {
     let mut next = 20_000;
     while small(next, next + 100) != 202 {
         next += 100;
+        assert!(next < 30_000, "the delta is never full");
     }
     let before = server.stats()["backlog"]["bytes"].as_u64().expect("bytes");
     let mut id = 0;
@@ -250,9 +251,9 @@ fn a_request_that_is_in_flight_at_a_stop_is_answered_and_told() {
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
-    while server.stats()["http"]["requests_in_flight"] != 2 {
-        std::thread::yield_now();
-    }
+    server.wait_for("in flight", |stats| {
+        stats["http"]["requests_in_flight"] == 2
+    });
     let address = server.running().address;
     let stopping = std::thread::spawn(move || server.stop());
     // It has been told to stop once it takes no more connections.
