@@ -148,6 +148,7 @@ impl Container {
     /// Waits until it takes events.
     pub(crate) fn ready(&self) {
         self.wait_until("it takes events", || {
+            assert_eq!(self.state("Running"), "true", "{}", self.logs());
             self.exec(&["oncelog", "health", "--ready"]).code == Some(0)
         });
     }
