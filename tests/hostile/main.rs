@@ -14,10 +14,13 @@
 mod bodies;
 mod bystander;
 mod clients;
+mod codes;
 mod crowds;
 mod events;
 mod framing;
+mod payloads;
 mod requests;
+mod states;
 mod target;
 mod token;
 mod topics;

@@ -10,6 +10,7 @@ pub mod mount;
 pub mod process;
 pub mod raw;
 pub mod served;
+pub mod strace;
 pub mod traffic;
 
 use std::io::Write;

@@ -110,6 +110,11 @@ impl Owned {
         }
     }
 
+    /// SIGTERM; it may take its time.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.0.id()).expect("a pid");
         let pid = Pid::from_raw(pid).expect("a pid is not zero");
@@ -316,9 +321,14 @@ impl Oncelog {
         self.starting.end()
     }
 
+    /// SIGTERM; it may take its time.
+    pub fn ask_to_stop(&self) {
+        self.starting.child.terminate();
+    }
+
     /// SIGTERM, and its end.
     pub fn terminate(mut self) -> Ended {
-        self.starting.child.signal(Signal::TERM);
+        self.ask_to_stop();
         self.starting.end()
     }
 }

@@ -54,6 +54,11 @@ impl Served {
         self.running = Some(Oncelog::start_with(&self.data_dir, &options));
     }
 
+    /// Asks it to stop; it may take its time.
+    pub fn ask_to_stop(&self) {
+        self.running().ask_to_stop();
+    }
+
     /// Asks it to stop and waits until it has.
     pub fn stop(mut self) -> Ended {
         self.running.take().expect("it runs").terminate()
