@@ -17,6 +17,7 @@ mod clients;
 mod codes;
 mod crowds;
 mod events;
+mod files;
 mod framing;
 mod payloads;
 mod requests;

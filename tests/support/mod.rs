@@ -5,6 +5,7 @@
     reason = "each test binary is a crate that uses a part of it"
 )]
 
+pub mod client;
 pub mod http;
 pub mod mount;
 pub mod process;
