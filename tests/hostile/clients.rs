@@ -65,6 +65,9 @@ fn slow_client(target: &Target, every: Duration) {
     let mut slow = target.connect();
     let head = "POST /publish HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     slow.send(format!("{head}ffffffffffffffff\r\n{event}"));
+    slow.stream
+        .set_read_timeout(Some(PATIENCE * 3))
+        .expect("a timeout");
     slow.answer().assert_problem(408, "body_timeout");
     bystander.end();
     assert_eq!(target.server().get("/events?topic=a").text, "[]");

@@ -2,7 +2,7 @@
 //! disk or its log is not well. None of it is the client's fault, and each has its own code.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::bodies::with_payload;
-use crate::support::process::{PATIENCE, Starting, command};
+use crate::support::process::{PATIENCE, Starting, address_of_its_own, serve_on_command};
 use crate::support::raw::RawClient;
 use crate::support::served::Served;
 use crate::support::strace::{Plan, attach};
@@ -42,11 +42,9 @@ fn a_server_that_is_starting_says_so_and_lives() {
     let meta = log.join("log.meta");
     let made = mknodat(CWD, &meta, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
     made.expect("a pipe with a name");
-    let address = unused_address();
-    let mut serve = command();
-    serve.args(["serve", "--listen", &address.to_string(), "--data-dir"]);
-    serve.arg(directory.path());
-    let starting = Starting::spawn(serve);
+    let address = address_of_its_own();
+    let starting = Starting::spawn(serve_on_command(&address, directory.path(), &[]));
+    let address: SocketAddr = address.parse().expect("an address");
     wait_until("listening", || TcpStream::connect(address).is_ok());
 
     let mut client = RawClient::connect(address);
@@ -59,12 +57,6 @@ fn a_server_that_is_starting_says_so_and_lives() {
     client.send(format!("{request}{last}"));
     client.answer().assert_problem(503, "opening");
     starting.kill();
-}
-
-/// Nobody listens there now. Only one server in a thousand runs is unlucky.
-fn unused_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address")
 }
 
 #[test]
