@@ -110,11 +110,6 @@ impl Owned {
         }
     }
 
-    /// SIGTERM; it may take its time.
-    pub fn terminate(&self) {
-        self.signal(Signal::TERM);
-    }
-
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.0.id()).expect("a pid");
         let pid = Pid::from_raw(pid).expect("a pid is not zero");
@@ -323,7 +318,7 @@ impl Oncelog {
 
     /// SIGTERM; it may take its time.
     pub fn ask_to_stop(&self) {
-        self.starting.child.terminate();
+        self.starting.child.signal(Signal::TERM);
     }
 
     /// SIGTERM, and its end.
