@@ -1,5 +1,6 @@
 //! Waiting for what becomes of a batch, no longer than is allowed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -22,11 +23,11 @@ pub(super) struct Awaited {
     outcome: Option<Receiver<Outcome>>,
     durable_from: DurableFrom,
     events: usize,
-    room: Option<TakenRoom>,
+    room: Option<Arc<TakenRoom>>,
 }
 
 impl Awaited {
-    pub(super) fn new(submitted: Submitted, events: usize, room: TakenRoom) -> Awaited {
+    pub(super) fn new(submitted: Submitted, events: usize, room: Arc<TakenRoom>) -> Awaited {
         Awaited {
             outcome: Some(submitted.outcome),
             durable_from: submitted.durable_from,
@@ -84,8 +85,6 @@ impl Drop for Awaited {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::sync::oneshot;
 
     use super::*;
@@ -116,7 +115,7 @@ mod tests {
             tell,
             durable_from,
             room,
-            awaited: Awaited::new(submitted, 2, taken),
+            awaited: Awaited::new(submitted, 2, Arc::new(taken)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reading a request's body: no more than allowed, no longer than allowed, and with all
 //! bodies together in bounded memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,8 +21,8 @@ const GROWTH_WAIT: Duration = Duration::from_secs(1);
 /// A body, with the room it takes.
 pub(super) struct ReadBody {
     pub(super) bytes: Bytes,
-    /// Given back when the batch is answered: until then a copy is in the store's queue.
-    pub(super) room: TakenRoom,
+    /// Given back when the batch was answered: until then a copy is in the store's queue.
+    pub(super) room: Arc<TakenRoom>,
 }
 
 /// Reads all of a body.
@@ -39,11 +40,14 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
     let Some(first) = reading.next().await? else {
         return Ok(ReadBody {
             bytes: Bytes::new(),
-            room,
+            room: Arc::new(room),
         });
     };
     if reading.body.is_end_stream() && first.len() <= room.bytes() {
-        return Ok(ReadBody { bytes: first, room });
+        return Ok(ReadBody {
+            bytes: first,
+            room: Arc::new(room),
+        });
     }
     let mut all = Vec::with_capacity(at_most.min(FIRST_BYTES));
     let mut chunk = Some(first);
@@ -64,7 +68,7 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
     }
     Ok(ReadBody {
         bytes: all.into(),
-        room,
+        room: Arc::new(room),
     })
 }
 

@@ -151,3 +151,33 @@ fn a_client_that_leaves_in_the_middle_harms_nobody() {
         target.server().said()
     );
 }
+
+#[test]
+fn an_answer_to_a_publish_that_is_never_read_takes_of_the_room_for_bodies() {
+    let target = Target::start();
+    let taken = |stats: &serde_json::Value| {
+        let bytes = &stats["http"]["body_bytes_in_flight"];
+        bytes.as_u64().expect("a number")
+    };
+    let mut deaf = target.connect();
+    let events: Vec<String> = (0..100_000)
+        .map(|id| with_payload(&id.to_string(), "1"))
+        .collect();
+    let body = format!("[{}]", events.join(","));
+    deaf.send(format!(
+        "POST /publish?receipts=all HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let answered = |stats: &serde_json::Value| stats["unique_processed"] == 100_001;
+    let server = target.server();
+    server.wait_for("the batch is judged", answered);
+    // The answer is longer than what sockets take, so it is not gone yet.
+    let in_flight = |stats: &serde_json::Value| stats["http"]["requests_in_flight"] == 1;
+    let stats = server.wait_for("only the question for figures is in flight", in_flight);
+    assert!(
+        taken(&stats) >= body.len() as u64,
+        "the answer has no room: {stats}"
+    );
+    drop(deaf);
+    server.wait_for("its room is given back", |stats| taken(stats) == 0);
+}
