@@ -145,15 +145,35 @@ fn a_directory_that_it_may_not_write_is_a_usage_error_and_named() {
     let readable = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(dir.path(), readable).expect("its mode is ours to set");
     // Somebody who is neither its owner nor root.
-    let user = (dir.path().metadata().expect("its owner").uid() + 4711).to_string();
+    let owner = dir.path().metadata().expect("its owner").uid();
+    let user = (owner + 4711).to_string();
     let mount = format!("{}:/data", dir.path().display());
     let ended = scene.run(&["--user", &user, "--volume", &mount], &[]);
-    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-    assert!(ended.stderr.contains("/data"), "{}", ended.stderr);
+    assert_refused(&ended, &user, &owner.to_string());
+    assert!(ended.stderr.contains("755"), "{}", ended.stderr);
     let left = std::fs::read_dir(dir.path())
         .expect("the directory")
         .count();
     assert_eq!(left, 0, "something was written");
+
+    // A store that another user has begun.
+    let mount = format!("{}:/data", scene.volume());
+    scene.serve(&["--volume", &mount]).stop();
+    let ended = scene.run(&["--user", "1234", "--volume", &mount], &[]);
+    assert_refused(&ended, "1234", "10001");
+}
+
+/// It says who may not write, whose it is, and the fix, and that it is no use to start again.
+fn assert_refused(ended: &Ended, user: &str, owner: &str) {
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    for words in [
+        "/data",
+        &format!("this process is uid {user}"),
+        &format!("belongs to uid {owner} "),
+        "chown",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
 }
 
 #[test]
