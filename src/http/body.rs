@@ -11,7 +11,7 @@ use hyper::body::Body as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::app::App;
-use super::body_room::{FIRST_BYTES, NoRoom, TakenRoom};
+use super::body_room::{FIRST_BYTES, TakenRoom};
 use super::error::{ErrorCode, Problem};
 
 /// How long a body that is half read waits for more room. Bodies that wait for each other
@@ -35,7 +35,7 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
     // Beyond the check, so it fits.
     let at_most = declared.map_or(limit, |bytes| bytes as usize);
     let deadline = Instant::now() + app.options.body_timeout;
-    let mut room = app.body_room.take(at_most, deadline).await.map_err(busy)?;
+    let mut room = app.body_room.take(at_most, deadline).await?;
     let mut reading = Reading { body, deadline };
     let Some(first) = reading.next().await? else {
         return Ok(ReadBody {
@@ -59,8 +59,7 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
         if length > room.bytes() {
             let wants = (2 * room.bytes()).min(at_most).max(length);
             let until = deadline.min(Instant::now() + GROWTH_WAIT);
-            let grown = app.body_room.grow(&mut room, wants, until).await;
-            grown.map_err(busy)?;
+            app.body_room.grow(&mut room, wants, until).await?;
             all.reserve_exact(wants - all.len());
         }
         all.extend_from_slice(&bytes);
@@ -70,13 +69,6 @@ pub(super) async fn read_body(app: &App, body: Body) -> Result<ReadBody, Problem
         bytes: all.into(),
         room: Arc::new(room),
     })
-}
-
-fn busy(_: NoRoom) -> Problem {
-    Problem::new(
-        ErrorCode::Overloaded,
-        "the bodies in flight take all the memory they may",
-    )
 }
 
 struct Reading {

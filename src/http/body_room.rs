@@ -1,15 +1,24 @@
 //! The memory that bodies may take together, in two parts: what everybody needs to begin with,
 //! and what large bodies take beyond that. Large bodies that come slowly can so take all of
 //! theirs, and a publisher of small batches still finds room.
+//!
+//! Answers whose length is in proportion to what was asked take of it too, until they were
+//! read.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+
+use super::error::{ErrorCode, Problem};
 
 /// Taken before anything of a body is read. A body that turns out larger takes as much again,
 /// and so on: never for what was only announced.
 pub(super) const FIRST_BYTES: usize = 64 << 10;
+
+/// An answer with fewer is no burden, however slowly it is read.
+const HELD_BYTES_LEAST: usize = 64 << 10;
 
 /// See the module. One permit for each byte.
 #[derive(Debug)]
@@ -29,6 +38,15 @@ pub(super) struct TakenRoom {
 /// There was no room in time.
 #[derive(Debug)]
 pub(super) struct NoRoom;
+
+impl From<NoRoom> for Problem {
+    fn from(_: NoRoom) -> Problem {
+        Problem::new(
+            ErrorCode::Overloaded,
+            "the bodies in flight take all the memory they may",
+        )
+    }
+}
 
 impl BodyRoom {
     /// Of `bytes` together, on so many connections; one body of `body_bytes` always fits.
@@ -66,6 +84,18 @@ impl BodyRoom {
         })
     }
 
+    /// Room for an answer of so many bytes; however little there may be of it, one fits.
+    pub(super) async fn take_for_answer(
+        &self,
+        bytes: usize,
+        until: Instant,
+    ) -> Result<Arc<TakenRoom>, NoRoom> {
+        let bytes = bytes.min(self.bytes / 4);
+        let mut taken = self.take(bytes, until).await?;
+        self.grow(&mut taken, bytes, until).await?;
+        Ok(Arc::new(taken))
+    }
+
     /// Makes what was taken room for so many bytes.
     pub(super) async fn grow(
         &self,
@@ -84,6 +114,23 @@ impl BodyRoom {
 }
 
 impl TakenRoom {
+    /// This text, with the room until it was sent.
+    pub(super) fn with(self: Arc<TakenRoom>, text: Vec<u8>) -> Bytes {
+        struct Held {
+            text: Vec<u8>,
+            _room: Arc<TakenRoom>,
+        }
+        impl AsRef<[u8]> for Held {
+            fn as_ref(&self) -> &[u8] {
+                &self.text
+            }
+        }
+        if text.len() < HELD_BYTES_LEAST {
+            return text.into();
+        }
+        Bytes::from_owner(Held { text, _room: self })
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.first.num_permits()
             + self

@@ -7,12 +7,10 @@ use axum::extract::{Request, State};
 use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 
 use super::app::{App, blocking, json_text};
 use super::awaiting::Awaited;
 use super::body::{ReadBody, read_body};
-use super::body_room::TakenRoom;
 use super::content::check_content;
 use super::error::Problem;
 use super::publish_answer::{EventName, PublishAnswer, Receipts};
@@ -22,8 +20,6 @@ use crate::store::{Outcome, ReplyWhen};
 
 /// Larger bodies are parsed and hashed away from the async workers.
 const INLINE_BYTES_MAX: usize = 256 << 10;
-/// A shorter answer is no burden, however slowly it is read.
-const HELD_BYTES_LEAST: usize = 64 << 10;
 
 #[derive(Copy, Clone, Debug)]
 struct Wishes {
@@ -69,12 +65,12 @@ pub(super) async fn publish(
         blocking(move || submit(&app, read, wishes)).await?
     };
     match awaited.outcome(&app.options).await {
-        Outcome::Judged(judged) => Ok(json_text(held(answer.judged(&judged), room))),
+        Outcome::Judged(judged) => Ok(json_text(room.with(answer.judged(&judged)))),
         Outcome::Durable {
             first_seq,
             last_seq,
         } => {
-            let mut response = json_text(held(answer.pending(first_seq), room));
+            let mut response = json_text(room.with(answer.pending(first_seq)));
             *response.status_mut() = StatusCode::ACCEPTED;
             let headers = response.headers_mut();
             if let Ok(location) =
@@ -87,23 +83,6 @@ pub(super) async fn publish(
         }
         Outcome::Refused(refusal) => Err(refusal.into()),
     }
-}
-
-/// This text with the room that it takes, until it was sent.
-fn held(text: Vec<u8>, room: Arc<TakenRoom>) -> Bytes {
-    struct Held(
-        Vec<u8>,
-        #[allow(dead_code, reason = "it is given back")] Arc<TakenRoom>,
-    );
-    impl AsRef<[u8]> for Held {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    if text.len() < HELD_BYTES_LEAST {
-        return text.into();
-    }
-    Bytes::from_owner(Held(text, room))
 }
 
 /// Takes CPU time in proportion to the body. The answer keeps nothing of it but what it

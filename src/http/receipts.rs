@@ -6,6 +6,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use tokio::time::Instant;
 
 use super::app::{App, blocking, json_text};
 use super::error::{ErrorCode, Problem};
@@ -19,6 +20,9 @@ use crate::store::Verdicts;
 /// The most seqs of one request, unless a batch may have more.
 const RANGE_MAX: u64 = 100_000;
 
+/// About what one takes in an answer.
+const RECEIPT_BYTES: usize = 64;
+
 /// Every batch can be asked for in one request.
 fn range_max(app: &App) -> u64 {
     RANGE_MAX.max(app.options.limits.events_per_batch as u64)
@@ -29,8 +33,14 @@ pub(super) async fn receipts(
     RawQuery(raw): RawQuery,
 ) -> Result<Response, Problem> {
     let (from, to) = range(raw.as_deref(), range_max(&app))?;
+    let answer_bytes = to.since(from) as usize * RECEIPT_BYTES;
+    let deadline = Instant::now() + app.options.body_timeout;
+    let room = app
+        .body_room
+        .take_for_answer(answer_bytes, deadline)
+        .await?;
     match blocking(move || Ok(app.store.verdicts(from, to)?)).await? {
-        Verdicts::Judged(judged) => Ok(json_text(text(from, to, &judged))),
+        Verdicts::Judged(judged) => Ok(json_text(room.with(text(from, to, &judged)))),
         Verdicts::Pending { applied } => {
             let text = format!(
                 "{{\"status\":\"pending\",\"from\":{from},\"to\":{to},\"applied\":{applied}}}"
