@@ -9,7 +9,7 @@ use crate::bodies::{BODY_BYTES_MAX, with_payload};
 use crate::bystander::Bystander;
 use crate::support::http::PATIENCE;
 use crate::support::raw::RawClient;
-use crate::support::say_skipped;
+use crate::support::skipped::say_skipped;
 use crate::target::Target;
 
 const MIB: u64 = 1 << 20;

@@ -20,6 +20,8 @@ pub(crate) enum Violation {
     Doubled { mark: Mark },
     /// A publisher's batches in another order than sent.
     OutOfOrder { first: Mark, then: Mark },
+    /// Refused as not written, and there.
+    KeptThoughRefused { mark: Mark },
     /// Acknowledged, and not there.
     LostAck { mark: Mark },
     /// Acknowledged, and not where or what it was said to be.
@@ -174,6 +176,9 @@ fn check_acknowledged(
 ) {
     for attempt in attempts {
         let mark = attempt.mark;
+        if matches!(attempt.outcome, Outcome::Refused(_)) && places.contains_key(&mark) {
+            violations.push(Violation::KeptThoughRefused { mark });
+        }
         let Some(first_seq) = attempt.outcome.first_seq() else {
             continue;
         };

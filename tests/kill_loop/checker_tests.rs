@@ -337,6 +337,15 @@ fn a_receipt_that_does_not_hold_is_caught() {
 }
 
 #[test]
+fn a_batch_that_was_refused_and_is_there_is_caught() {
+    let mut history = honest();
+    history.attempts[0].outcome = Outcome::Refused("disk_full".to_owned());
+    assert_caught(&history, |violation| {
+        matches!(violation, Violation::KeptThoughRefused { .. })
+    });
+}
+
+#[test]
 fn a_verdict_or_a_counter_that_is_wrong_is_caught() {
     let conflict = |logged: &&mut Logged| logged.told.verdict == "conflict";
     let mut history = honest();

@@ -50,9 +50,15 @@ pub(crate) struct Attempt {
 
 /// What the publisher knows afterwards.
 #[derive(Clone, Debug)]
+#[allow(
+    dead_code,
+    reason = "not every test binary that has it looks at the code"
+)]
 pub(crate) enum Outcome {
     /// No answer, or one that leaves it open.
     Unknown,
+    /// Refused: nothing of it was written. With the code of the problem.
+    Refused(String),
     /// 202: kept from this seq on.
     Durable { first_seq: u64 },
     /// 200: kept, with a verdict for each event.
@@ -61,13 +67,13 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     pub(crate) fn is_acknowledged(&self) -> bool {
-        !matches!(self, Outcome::Unknown)
+        !matches!(self, Outcome::Unknown | Outcome::Refused(_))
     }
 
     /// Where the first event was said to be.
     pub(crate) fn first_seq(&self) -> Option<u64> {
         match self {
-            Outcome::Unknown => None,
+            Outcome::Unknown | Outcome::Refused(_) => None,
             Outcome::Durable { first_seq } => Some(*first_seq),
             Outcome::Judged(told) => told.first().map(|told| told.seq),
         }

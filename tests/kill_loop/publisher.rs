@@ -183,7 +183,13 @@ pub(crate) fn send(client: &Client, random: &mut Random, mark: Mark, events: &[S
         202 => Outcome::Durable {
             first_seq: answer.parse::<Receipt>().first_seq,
         },
-        503 => Outcome::Unknown,
+        503 | 507 => match answer.problem_code() {
+            code if code == "outcome_unknown" => Outcome::Unknown,
+            code => {
+                assert!(answer.retry_after.is_some(), "{mark}: {code}");
+                Outcome::Refused(code)
+            }
+        },
         status => panic!("{mark}: {status} {}", answer.text),
     }
 }

@@ -27,12 +27,22 @@ pub struct Client {
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
+    pub retry_after: Option<String>,
     pub text: String,
 }
 
 impl Answer {
     pub fn parse<T: DeserializeOwned>(&self) -> T {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The `code` of a problem after which the same ids are to be sent again.
+    pub fn problem_code(&self) -> String {
+        let problem: serde_json::Value = self.parse();
+        assert_eq!(problem["status"], self.status, "{}", self.text);
+        assert_eq!(problem["retry"], "same_ids", "{}", self.text);
+        let code = problem["code"].as_str().expect("a code");
+        code.to_owned()
     }
 
     /// Checks that it is a 200.
@@ -179,6 +189,10 @@ fn read(answer: reqwest::Result<reqwest::blocking::Response>) -> reqwest::Result
     let answer = answer?;
     Ok(Answer {
         status: answer.status().as_u16(),
+        retry_after: answer
+            .headers()
+            .get("retry-after")
+            .map(|value| value.to_str().expect("visible characters").to_owned()),
         text: answer.text()?,
     })
 }

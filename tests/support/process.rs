@@ -311,6 +311,16 @@ impl Oncelog {
         self.starting.kill()
     }
 
+    /// SIGSTOP, as `docker pause` has it.
+    pub fn pause(&self) {
+        self.starting.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.starting.signal(Signal::CONT);
+    }
+
     /// Waits until it has ended by itself.
     pub fn ended(mut self) -> Ended {
         self.starting.end()

@@ -7,9 +7,13 @@
     reason = "each test binary is a crate that uses a part of it"
 )]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::skipped::say_skipped;
 
 /// Which call fails, and how.
 #[derive(Clone, Debug)]
@@ -56,9 +60,7 @@ fn is_usable() -> bool {
         .output();
     let usable = matches!(&tried, Ok(output) if output.status.success());
     if !usable {
-        // Not with a macro, whose output of a test that passes is not shown.
-        let why = format!("SKIPPED: strace cannot be used here: {tried:?}\n");
-        std::io::stderr().write_all(why.as_bytes()).expect("stderr");
+        say_skipped(&format!("strace cannot be used here: {tried:?}"));
     }
     usable
 }
@@ -122,6 +124,24 @@ fn thread_of(pid: u32, name: &str) -> String {
     let thread = named.unwrap_or_else(|| panic!("no thread is named {name}"));
     let id = thread.file_name().expect("its id");
     id.to_str().expect("a number").to_owned()
+}
+
+impl Attached {
+    /// Stops strace, and with it the thread at its next call, or where a fault holds it.
+    pub fn hold(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets both go on.
+    pub fn let_go(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).expect("a pid");
+        let pid = Pid::from_raw(pid).expect("a pid is not zero");
+        kill_process(pid, signal).expect("an own child can be signalled");
+    }
 }
 
 impl Drop for Attached {
