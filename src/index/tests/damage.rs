@@ -1,9 +1,12 @@
 //! Risk: a flipped bit that becomes a wrong verdict. SQLite does not checksum its
 //! database, so every byte of it is tried.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use super::super::schema::to_sql;
+use super::super::slots::SlotList;
 use super::super::{Index, IndexError};
 use super::model::{Frame, LOG, Model, history, open};
 
@@ -84,7 +87,6 @@ fn a_missing_row_of_any_table_is_noticed() {
     for delete in [
         "DELETE FROM head",
         "DELETE FROM runs WHERE run = (SELECT max(run) FROM runs)",
-        "DELETE FROM slots WHERE slot = (SELECT max(slot) FROM slots)",
         "DELETE FROM notes WHERE first_seq = (SELECT max(first_seq) FROM notes)",
         "DELETE FROM notes WHERE first_seq = 1",
         "DELETE FROM notes WHERE first_seq = (SELECT first_seq FROM notes ORDER BY 1 LIMIT 1 OFFSET 2)",
@@ -107,6 +109,53 @@ fn a_missing_row_of_any_table_is_noticed() {
             "{delete}: {outcome:?}"
         );
         Index::discard(directory.path()).unwrap();
+    }
+}
+
+/// All slots, and those of them that hold a block of a run.
+fn slots(path: &Path) -> (BTreeSet<i64>, BTreeSet<i64>) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let mut all = connection.prepare("SELECT slot FROM slots").unwrap();
+    let all = all.query_map([], |row| row.get(0)).unwrap();
+    let mut lists = connection.prepare("SELECT slots FROM runs").unwrap();
+    let lists = lists.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    let lists = lists.map(|bytes| SlotList::decode(&bytes.unwrap()).expect("a list"));
+    let claimed = lists.flat_map(|list| {
+        (0..list.len())
+            .filter_map(move |block| list.slot(block).map(to_sql))
+            .collect::<Vec<_>>()
+    });
+    (all.map(Result::unwrap).collect(), claimed.collect())
+}
+
+#[test]
+fn a_missing_slot_is_noticed_if_a_run_claims_it() {
+    let mut model = history(60);
+    let (directory, intact) = closed_index(&model);
+    let path = directory.path().join("index.sqlite3");
+    let (all, claimed) = slots(&path);
+    let delete = |slot| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let deleted = connection.execute("DELETE FROM slots WHERE slot = ?1", [slot]);
+        assert_eq!(deleted, Ok(1), "{slot}");
+        connection.close().unwrap();
+    };
+    for slot in [claimed.first(), claimed.last()] {
+        let slot = *slot.expect("there are runs");
+        fs::write(&path, &intact).unwrap();
+        delete(slot);
+        let outcome = open_and_ask_everything(directory.path(), &mut model);
+        assert!(
+            matches!(outcome, Err(IndexError::Damaged { .. })),
+            "slot {slot}: {outcome:?}"
+        );
+        Index::discard(directory.path()).unwrap();
+    }
+    // How many are free depends on how far merging came; nobody needs one.
+    if let Some(free) = all.difference(&claimed).next() {
+        fs::write(&path, &intact).unwrap();
+        delete(*free);
+        open_and_ask_everything(directory.path(), &mut model).unwrap();
     }
 }
 
