@@ -16,13 +16,18 @@ use crate::support::served::Served;
 use crate::support::strace::{Plan, attach};
 use crate::target::Target;
 
-/// A publish of one event whose last byte is missing, and that byte.
-fn all_but_the_last_byte(id: &str) -> (String, char) {
+/// Begins to publish an event, of which the last byte is missing, and waits until the server
+/// reads its body. Gives that byte.
+fn begin_to_publish(client: &mut RawClient, id: &str) -> String {
     let mut body = with_payload(id, "1");
     let length = body.len();
     let last = body.pop().expect("a byte");
-    let head = "POST /publish HTTP/1.1\r\nhost: x\r\ncontent-length:";
-    (format!("{head} {length}\r\n\r\n{body}"), last)
+    client.send(format!(
+        "POST /publish HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+    ));
+    assert!(client.first_line().starts_with("HTTP/1.1 100"));
+    client.send(body);
+    last.to_string()
 }
 
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
@@ -53,8 +58,7 @@ fn a_server_that_is_starting_says_so_and_lives() {
         let problem = client.get(path).assert_problem(503, "opening");
         assert_eq!(problem["retry"], "same_ids");
     }
-    let (request, last) = all_but_the_last_byte("1");
-    client.send(format!("{request}{last}"));
+    client.send("POST /publish HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n[]");
     client.answer().assert_problem(503, "opening");
     starting.kill();
 }
@@ -62,13 +66,12 @@ fn a_server_that_is_starting_says_so_and_lives() {
 #[test]
 fn a_server_that_stops_refuses_what_was_not_whole_before() {
     let target = Target::start();
-    let (request, last) = all_but_the_last_byte("1");
     let mut client = target.connect();
-    client.send(request);
+    let last = begin_to_publish(&mut client, "1");
     target.server().ask_to_stop();
     let address = target.address();
     wait_until("stopping", || TcpStream::connect(address).is_err());
-    client.send(last.to_string());
+    client.send(last);
     let answer = client.answer();
     answer.assert_problem(503, "draining");
     assert_eq!(answer.header("connection"), Some("close"));
@@ -93,6 +96,7 @@ fn what_a_hole_has_taken_is_lost_for_good_and_said_to_be() {
     let directory = tempfile::tempdir().expect("a directory");
     copy_golden_log(&directory.path().join("log"));
     let server = Served::start(directory.path(), &[]);
+    server.wait_until_well();
     for seq in 10..=12 {
         let answer = server.get(&format!("/events/{seq}"));
         answer.assert_problem(410, "lost");
@@ -169,9 +173,8 @@ fn a_sync_that_only_takes_long_is_not_said_to_have_failed() {
 #[test]
 fn a_sync_that_fails_leaves_one_outcome_unknown_and_the_next_batch_unwritten() {
     let target = Target::start();
-    let (request, last) = all_but_the_last_byte("2");
     let mut next = target.connect();
-    next.send(request);
+    let last = begin_to_publish(&mut next, "2");
     let plan = Plan::on("fdatasync", "error=EIO");
     let Some(_failing) = attach(target.server().pid(), "committer", &plan) else {
         return;
@@ -183,6 +186,6 @@ fn a_sync_that_fails_leaves_one_outcome_unknown_and_the_next_batch_unwritten() {
             .as_str()
             .is_some_and(|detail| detail.contains("failed"))
     );
-    next.send(last.to_string());
+    next.send(last);
     next.answer().assert_problem(503, "not_written");
 }
