@@ -13,6 +13,7 @@ use crate::bodies::with_payload;
 use crate::support::process::{PATIENCE, Starting, address_of_its_own, serve_on_command};
 use crate::support::raw::RawClient;
 use crate::support::served::Served;
+use crate::support::store::wait_for_mark;
 use crate::support::strace::{Plan, attach};
 use crate::target::Target;
 
@@ -175,6 +176,8 @@ fn a_sync_that_fails_leaves_one_outcome_unknown_and_the_next_batch_unwritten() {
     let target = Target::start();
     let mut next = target.connect();
     let last = begin_to_publish(&mut next, "2");
+    // Or the sync that fails is that of the mark behind the first event.
+    wait_for_mark(target.server().data_dir());
     let plan = Plan::on("fdatasync", "error=EIO");
     let Some(_failing) = attach(target.server().pid(), "committer", &plan) else {
         return;

@@ -6,11 +6,13 @@
 )]
 
 pub mod client;
+pub mod dump;
 pub mod http;
 pub mod mount;
 pub mod process;
 pub mod raw;
 pub mod served;
 pub mod skipped;
+pub mod store;
 pub mod strace;
 pub mod traffic;
