@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::client::{Client, ClientOptions, NoAnswer, Target, UrlError, block_on};
+use crate::config::ServerUrl;
 
 /// How long the whole of it may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -19,14 +20,9 @@ pub struct HealthOptions {
     #[arg(long)]
     pub ready: bool,
 
-    /// The server
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "ONCELOG_URL",
-        default_value = "http://127.0.0.1:8080"
-    )]
-    pub url: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: ServerUrl,
 }
 
 /// What was found.
@@ -91,7 +87,7 @@ pub fn run(options: &HealthOptions) -> u8 {
 /// # Errors
 /// [`HealthError`] when there is no answer to judge by.
 pub fn ask(options: &HealthOptions) -> Result<Health, HealthError> {
-    let target = Target::parse(&options.url)?;
+    let target = Target::parse(&options.server.url)?;
     let host = target.authority.clone();
     let client = ClientOptions {
         user_agent: "oncelog-health",
@@ -132,7 +128,10 @@ mod tests {
     use super::*;
 
     fn options(url: String) -> HealthOptions {
-        HealthOptions { ready: false, url }
+        HealthOptions {
+            ready: false,
+            server: ServerUrl { url },
+        }
     }
 
     /// What is found when a server answers these bytes and closes.

@@ -20,6 +20,19 @@ pub struct DataDir {
     pub data_dir: PathBuf,
 }
 
+/// Which server to ask. Shared by the subcommands that talk to one.
+#[derive(Clone, Debug, Args)]
+pub struct ServerUrl {
+    /// The server
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ONCELOG_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub url: String,
+}
+
 /// The options of `serve`, not yet validated.
 #[derive(Clone, Debug, Args)]
 pub struct ServeOptions {

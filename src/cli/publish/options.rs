@@ -10,7 +10,7 @@ use super::batcher::BatchLimits;
 use super::pace::batch_for_rate;
 use super::source::{Source, SourceError};
 use crate::cli::client::{ClientOptions, Target, UrlError};
-use crate::config::{ConfigError, bounded, nonzero, read_token};
+use crate::config::{ConfigError, ServerUrl, bounded, nonzero, read_token};
 use crate::config::{parse_bytes, parse_count, parse_duration};
 
 /// For a name and all its addresses.
@@ -24,14 +24,9 @@ pub struct PublishOptions {
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// The server
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "ONCELOG_URL",
-        default_value = "http://127.0.0.1:8080"
-    )]
-    pub url: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: ServerUrl,
 
     /// A file with the bearer token that the server asks for
     #[arg(long, value_name = "FILE", env = "ONCELOG_TOKEN_FILE")]
@@ -126,7 +121,7 @@ impl PublishOptions {
             nonzero("--give-up-after", time)?;
         }
         Ok(Settings {
-            target: Target::parse(&self.url)?,
+            target: Target::parse(&self.server.url)?,
             client: ClientOptions {
                 user_agent: concat!("oncelog-publish/", env!("CARGO_PKG_VERSION")),
                 token,
