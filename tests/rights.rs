@@ -165,6 +165,32 @@ fn a_directory_that_cannot_be_made_is_named_with_the_one_above() {
 }
 
 #[test]
+fn a_capability_that_allows_it_counts() {
+    let Some(scene) = Scene::begin() else { return };
+    scene.store_but("log");
+    let serve = scene.serve_as_nobody();
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid", "10001", "--regid", "10001", "--clear-groups"])
+        .args([
+            "--inh-caps",
+            "+dac_override",
+            "--ambient-caps",
+            "+dac_override",
+        ])
+        .arg(serve.get_program())
+        .args(serve.get_args())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin");
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        say_skipped("setpriv is not here");
+        return;
+    }
+    let ended = Starting::spawn(command).ready().terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
 fn a_read_only_file_system_is_said_to_be_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let data_dir = directory.path().join("data");

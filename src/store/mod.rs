@@ -43,7 +43,7 @@ use crate::log::frame::PreparedPayload;
 use crate::log::{Committer, LiveLog, LogError, LogId, PreparedBatch, Status};
 use crate::replayer::{Replayer, Shared};
 use sink::{Reply, Ticket};
-use topic_gate::{NewTopics, TooMany, TopicGate};
+use topic_gate::{NewTopics, TopicGate};
 use watcher::Watcher;
 
 /// A running store. All its calls are thread-safe; those marked blocking read disks.
@@ -142,11 +142,14 @@ impl Store {
         let index = self.replayer.index();
         let topics = &arrivals.topics;
         let admitted = self.topics.admit(topics, || index.topic_census(topics));
-        admitted.map_err(|TooMany(topics)| match self.rebuild_progress() {
+        admitted.map_err(|too_many| match self.rebuild_progress() {
             // What is not replayed yet may have these very topics.
             Some(progress) => PublishRefusal::NotWritten(progress),
+            None if too_many.may_pass => PublishRefusal::NotWritten(
+                "other batches on their way have new topics, of which too many may come".into(),
+            ),
             None => PublishRefusal::TooManyTopics {
-                topics,
+                topics: too_many.counted,
                 max: self.options.max_topics,
             },
         })

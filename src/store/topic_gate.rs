@@ -8,6 +8,7 @@
 //! only what it has reached is counted: at most as many again as there may be can come in.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
@@ -20,20 +21,36 @@ use crate::index::TopicCensus;
 pub(super) struct TopicGate {
     max: u64,
     under_way: Mutex<UnderWay>,
+    /// Whether there may be any, so that who names only known topics need not look.
+    has_any: AtomicBool,
 }
 
 /// New topics that the index may not have yet.
 #[derive(Debug, Default)]
 struct UnderWay {
-    /// Each with how many admitted batches name it.
-    batches_by_name: HashMap<Box<str>, u32>,
-    /// The names of durable batches by the last seq of each, in order.
+    by_name: HashMap<Box<str>, NewTopic>,
+    /// The names that became durable with a batch, by the last seq of each batch, in order. A
+    /// name is here once, with the first of its batches.
     durable: VecDeque<(Seq, Vec<Box<str>>)>,
+    /// How many of the names are in durable batches.
+    durable_names: u64,
 }
 
-/// There would be too many: so many there are, or are on their way.
+#[derive(Debug, Default)]
+struct NewTopic {
+    /// How many admitted batches name it that are not durable.
+    batches: u32,
+    is_durable: bool,
+}
+
+/// There would be too many.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooMany(pub(super) u64);
+pub(super) struct TooMany {
+    /// So many there are, or are on their way.
+    pub(super) counted: u64,
+    /// There is room for this batch if those on their way do not arrive.
+    pub(super) may_pass: bool,
+}
 
 /// The new topics of one batch. They count until it is applied, or until this is dropped
 /// because it was not taken.
@@ -48,6 +65,7 @@ impl TopicGate {
         TopicGate {
             max,
             under_way: Mutex::default(),
+            has_any: AtomicBool::new(false),
         }
     }
 
@@ -58,31 +76,53 @@ impl TopicGate {
         topics: &[Box<str>],
         look: impl Fn() -> TopicCensus,
     ) -> Result<Option<NewTopics>, TooMany> {
-        if look().unknown.is_empty() {
+        let census = look();
+        if census.unknown.is_empty() {
+            if self.has_any.load(Ordering::Relaxed) {
+                self.let_go(&mut self.lock(), census.applied);
+            }
             return Ok(None);
         }
         let mut under_way = self.lock();
         // Again: what was let go meanwhile is in the index by now.
         let census = look();
-        under_way.let_go(census.applied);
+        self.let_go(&mut under_way, census.applied);
         let names: Vec<Box<str>> = census
             .unknown
             .iter()
             .map(|&place| topics[place].clone())
             .collect();
-        let known = &mut under_way.batches_by_name;
+        let known = &under_way.by_name;
         let more = names.iter().filter(|name| !known.contains_key(*name));
+        let more = more.count() as u64;
         let counted = census.total + known.len() as u64;
-        if counted + more.count() as u64 > self.max {
-            return Err(TooMany(counted));
+        if counted + more > self.max {
+            return Err(TooMany {
+                counted,
+                may_pass: census.total + under_way.durable_names + more <= self.max,
+            });
         }
         for name in &names {
-            *known.entry(name.clone()).or_default() += 1;
+            under_way.by_name.entry(name.clone()).or_default().batches += 1;
         }
+        self.has_any.store(true, Ordering::Relaxed);
         Ok(Some(NewTopics {
             gate: Arc::clone(self),
             names,
         }))
+    }
+
+    /// Forgets what the index has: all names of batches up to this seq.
+    fn let_go(&self, under_way: &mut UnderWay, applied: Seq) {
+        let durable = &mut under_way.durable;
+        let upto = durable.partition_point(|(last, _)| *last <= applied);
+        for name in durable.drain(..upto).flat_map(|(_, names)| names) {
+            // Whoever else names it names a known topic now.
+            under_way.by_name.remove(&name);
+            under_way.durable_names -= 1;
+        }
+        let has_any = !under_way.by_name.is_empty();
+        self.has_any.store(has_any, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, UnderWay> {
@@ -92,23 +132,25 @@ impl TopicGate {
     }
 }
 
-impl UnderWay {
-    /// Forgets what the index has: all names of batches up to this seq.
-    fn let_go(&mut self, applied: Seq) {
-        let upto = self.durable.partition_point(|(last, _)| *last <= applied);
-        for name in self.durable.drain(..upto).flat_map(|(_, names)| names) {
-            // Whoever else names it names a known topic now.
-            self.batches_by_name.remove(&name);
-        }
-    }
-}
-
 impl NewTopics {
     /// Their batch is durable; the index has them once it has applied this seq. Batches
     /// become durable in the order of their seqs.
     pub(super) fn durable(mut self, last_seq: Seq) {
-        let names = std::mem::take(&mut self.names);
-        self.gate.lock().durable.push_back((last_seq, names));
+        let mut names = std::mem::take(&mut self.names);
+        let under_way = &mut *self.gate.lock();
+        // With an earlier batch it is there already, and the index has it the sooner.
+        names.retain(|name| {
+            let Some(topic) = under_way.by_name.get_mut(name) else {
+                // The index has it: of an earlier batch.
+                return false;
+            };
+            topic.batches = topic.batches.saturating_sub(1);
+            !std::mem::replace(&mut topic.is_durable, true)
+        });
+        if !names.is_empty() {
+            under_way.durable_names += names.len() as u64;
+            under_way.durable.push_back((last_seq, names));
+        }
     }
 }
 
@@ -119,10 +161,10 @@ impl Drop for NewTopics {
         }
         let mut under_way = self.gate.lock();
         for name in &self.names {
-            if let Some(batches) = under_way.batches_by_name.get_mut(name) {
-                *batches -= 1;
-                if *batches == 0 {
-                    under_way.batches_by_name.remove(name);
+            if let Some(topic) = under_way.by_name.get_mut(name) {
+                topic.batches = topic.batches.saturating_sub(1);
+                if topic.batches == 0 && !topic.is_durable {
+                    under_way.by_name.remove(name);
                 }
             }
         }
@@ -160,6 +202,10 @@ mod tests {
             })
         }
 
+        fn refused(&self, names: &[&str]) -> TooMany {
+            self.admit(names).expect_err("there is no room")
+        }
+
         fn admitted(&self, names: &[&str]) -> NewTopics {
             self.admit(names)
                 .expect("there is room")
@@ -172,16 +218,45 @@ mod tests {
         let mut scene = Scene::with_max(3);
         scene.admitted(&["a", "b"]).durable(Seq::new(2));
         let flying = scene.admitted(&["c"]);
-        assert_eq!(scene.admit(&["d"]).expect_err("full"), TooMany(3));
+        assert_eq!(scene.refused(&["d"]).counted, 3);
         assert!(scene.admit(&["a", "c"]).is_ok(), "these are counted");
         // The index stands still: durable or not, nothing is forgotten.
         flying.durable(Seq::new(3));
-        assert_eq!(scene.admit(&["d"]).expect_err("full"), TooMany(3));
+        assert_eq!(scene.refused(&["d"]).counted, 3);
         (scene.indexed, scene.applied) = (vec!["a", "b"], Seq::new(2));
-        assert_eq!(scene.admit(&["d"]).expect_err("full"), TooMany(3));
+        assert_eq!(scene.refused(&["d"]).counted, 3);
         (scene.indexed, scene.applied) = (vec!["a", "b", "c"], Seq::new(3));
-        assert_eq!(scene.admit(&["d"]).expect_err("full"), TooMany(3));
+        assert_eq!(scene.refused(&["d"]).counted, 3);
         assert!(scene.admit(&["a", "b", "c"]).is_ok_and(|new| new.is_none()));
+    }
+
+    #[test]
+    fn topics_that_are_named_again_and_again_are_remembered_once_and_let_go() {
+        let mut scene = Scene::with_max(3);
+        for seq in 1..=100 {
+            scene.admitted(&["a", "b"]).durable(Seq::new(seq));
+        }
+        let kept = scene.gate.lock().durable.clone();
+        assert_eq!(kept, [(Seq::FIRST, vec!["a".into(), "b".into()])]);
+        // One that was on its way meanwhile says nothing new.
+        let late = scene.admitted(&["a"]);
+        (scene.indexed, scene.applied) = (vec!["a", "b"], Seq::new(100));
+        assert!(scene.admit(&["a"]).is_ok_and(|new| new.is_none()));
+        late.durable(Seq::new(101));
+        let under_way = scene.gate.lock();
+        assert!(under_way.by_name.is_empty() && under_way.durable.is_empty());
+        assert_eq!(under_way.durable_names, 0);
+    }
+
+    #[test]
+    fn a_refusal_that_may_pass_is_told_from_one_that_stays() {
+        let scene = Scene::with_max(2);
+        scene.admitted(&["a"]).durable(Seq::FIRST);
+        let flying = scene.admitted(&["b"]);
+        assert!(scene.refused(&["c"]).may_pass, "b may not arrive");
+        assert!(!scene.refused(&["c", "d"]).may_pass, "a is there to stay");
+        flying.durable(Seq::new(2));
+        assert!(!scene.refused(&["c"]).may_pass);
     }
 
     #[test]
@@ -198,10 +273,10 @@ mod tests {
     #[test]
     fn a_batch_that_names_too_many_leaves_nothing_behind() {
         let scene = Scene::with_max(2);
-        assert_eq!(scene.admit(&["a", "b", "c"]).expect_err("full"), TooMany(0));
+        assert_eq!(scene.refused(&["a", "b", "c"]).counted, 0);
         drop(scene.admitted(&["d", "e"]));
         let under_way = scene.gate.lock();
-        assert!(under_way.batches_by_name.is_empty() && under_way.durable.is_empty());
+        assert!(under_way.by_name.is_empty() && under_way.durable.is_empty());
     }
 
     #[test]
@@ -228,6 +303,6 @@ mod tests {
             (100..=110).contains(&taken),
             "ten names came twice: {taken}"
         );
-        assert!(scene.gate.lock().batches_by_name.is_empty());
+        assert!(scene.gate.lock().by_name.is_empty());
     }
 }
