@@ -47,6 +47,11 @@ fn whatever_goes_wrong_first_the_same_bytes_are_sent_until_they_are_acknowledged
             Act::answer(503, "retry-after: 1\r\n", html),
             "waiting: status 503 (",
         ),
+        (
+            Act::answer(503, "", r#"{"code":"no_upstream","detail":"d"}"#),
+            "waiting: status 503 (",
+        ),
+        (Act::answer(425, "", ""), "waiting: status 425 ("),
         (Act::Close, "waiting: "),
         (Act::Cut(0), "waiting: "),
         (Act::Cut(20), "waiting: the answer broke off ("),
@@ -110,6 +115,8 @@ fn verdicts_that_are_pending_are_asked_for_and_nothing_is_published_twice() {
         Act::PassDurable,
         Act::answer(202, "", r#"{"status":"pending"}"#),
         Act::again(503, "index_unavailable"),
+        Act::answer(404, "", "no"),
+        Act::answer(200, "", "<html>"),
         Act::Close,
         Act::Pass,
         Act::PassDurable,
@@ -183,9 +190,9 @@ fn another_log_in_mid_run_is_told_loudly_and_is_no_success() {
     );
 }
 
-#[test]
-fn what_concerns_every_batch_stops_it_at_once() {
-    for (act, told) in [
+/// What may stand at an address where no store is, or where it is away for a while.
+fn foreign_answers() -> Vec<(Act, &'static str)> {
+    vec![
         (Act::answer(200, "", "{}"), "this is no oncelog"),
         (
             Act::answer(301, "location: /x\r\n", ""),
@@ -198,19 +205,59 @@ fn what_concerns_every_batch_stops_it_at_once() {
         (Act::answer(404, "", "no"), "look at --url"),
         (Act::answer(405, "", "no"), "look at --url"),
         (Act::answer(415, "", "no"), "concerns every batch"),
-    ] {
-        let store = Store::start();
-        let (faulty, summary, said) = publish_through(&store, &[Act::Pass, act], &[], 2);
+    ]
+}
+
+#[test]
+fn an_address_where_no_store_ever_answered_is_given_up_at_once() {
+    let store = Store::start();
+    for (act, told) in foreign_answers() {
+        let (faulty, summary, said) = publish_through(&store, &[act], &[], 2);
         assert!(said.contains(told), "{told}: {said}");
         assert!(
             said.contains(
-                "not acknowledged: 10 events of the last batch, stdin line 11 to stdin line 20"
+                "not acknowledged: 10 events of the last batch, stdin line 1 to stdin line 10"
             ),
             "{said}"
         );
-        assert_eq!((summary.stored, summary.unacknowledged), (10, 10));
-        assert_eq!(faulty.published().len(), 2);
+        assert_eq!((summary.stored, summary.unacknowledged), (0, 10));
+        assert_eq!(faulty.published().len(), 1);
     }
+    assert_eq!(store.stored(), ids([]));
+}
+
+#[test]
+fn a_store_that_answered_before_is_waited_for_whatever_answers_in_its_place() {
+    let acts = foreign_answers().into_iter().map(|(act, _)| act);
+    // The first batch, then all of these for the second.
+    let acts: Vec<Act> = std::iter::once(Act::Pass).chain(acts).collect();
+    let store = Store::start();
+    let (faulty, summary, said) = publish_through(&store, &acts, &[], 0);
+    assert_eq!(summary.counts(), (20, 20, 0, 0, 0), "{said}");
+    assert_eq!(summary.retries, 6, "{said}");
+    for status in [200, 301, 403, 404, 405, 415] {
+        let told = format!("waiting: status {status}, not from the store (");
+        assert!(said.contains(&told), "{told}: {said}");
+    }
+    assert_eq!(faulty.published().len(), 8);
+    assert_eq!(store.client.settled().counts(), (20, 20, 0, 0));
+}
+
+#[test]
+fn what_a_store_says_of_every_batch_stops_it_at_once() {
+    let body = r#"{"type":"x","title":"x","status":415,"detail":"d","code":"unsupported_media_type","retry":"after_fix"}"#;
+    let acts = [Act::Pass, Act::answer(415, "", body)];
+    let store = Store::start();
+    let (faulty, summary, said) = publish_through(&store, &acts, &[], 2);
+    assert!(said.contains("concerns every batch"), "{said}");
+    assert!(
+        said.contains(
+            "not acknowledged: 10 events of the last batch, stdin line 11 to stdin line 20"
+        ),
+        "{said}"
+    );
+    assert_eq!((summary.stored, summary.unacknowledged), (10, 10));
+    assert_eq!(faulty.published().len(), 2);
 }
 
 #[test]

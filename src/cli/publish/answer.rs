@@ -30,6 +30,9 @@ pub(super) enum Meaning {
     Refused(Problem),
     /// It concerns every batch.
     Stop(Hindrance),
+    /// No store said this, but something in its place: the wrong address, or a proxy whose
+    /// store is away for a while.
+    Foreign(Hindrance, Duration),
 }
 
 /// What stands in the way of all batches.
@@ -93,12 +96,12 @@ pub(super) struct EventFault {
     pub(super) detail: String,
 }
 
-/// An error's document.
+/// An error's document, as only a store writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Problem {
     pub(super) code: String,
     pub(super) detail: String,
-    #[serde(default)]
+    /// Gateways have a code and a detail too, but not this.
     pub(super) retry: String,
     #[serde(default)]
     pub(super) errors: Vec<EventFault>,
@@ -165,11 +168,7 @@ fn acknowledged(answer: &Answer, sent: usize) -> Meaning {
             Meaning::Pending(read, path)
         }
         (None, Some(_)) => again("an answer that is not understood", answer),
-        (_, None) => Meaning::Stop(Hindrance {
-            status: answer.status.as_u16(),
-            code: String::new(),
-            detail: "the answer names no log: this is no oncelog".into(),
-        }),
+        (_, None) => foreign(answer, "the answer names no log: this is no oncelog"),
     }
 }
 
@@ -183,7 +182,7 @@ pub(super) fn not_taken(answer: &Answer) -> Meaning {
         return again(&format!("{status} {}", problem.code), answer);
     }
     match (status, problem) {
-        (408 | 429, _) | (500 | 502..=504 | 506..=599, None) => {
+        (408 | 425 | 429, _) | (500 | 502..=504 | 506..=599, None) => {
             again(&format!("status {status}"), answer)
         }
         (400 | 413 | 422, Some(problem)) if !NOT_THE_EVENTS.contains(&problem.code.as_str()) => {
@@ -196,16 +195,25 @@ pub(super) fn not_taken(answer: &Answer) -> Meaning {
             retry: String::new(),
             errors: Vec::new(),
         }),
-        (_, problem) => {
-            let (code, detail) =
-                problem.map_or_else(Default::default, |problem| (problem.code, problem.detail));
-            Meaning::Stop(Hindrance {
-                status,
-                code,
-                detail,
-            })
+        (_, Some(Problem { code, detail, .. })) => Meaning::Stop(Hindrance {
+            status,
+            code,
+            detail,
+        }),
+        (_, None) if answer.status.is_success() => {
+            foreign(answer, "this is no answer of an oncelog")
         }
+        (_, None) => foreign(answer, ""),
     }
+}
+
+fn foreign(answer: &Answer, detail: &str) -> Meaning {
+    let hindrance = Hindrance {
+        status: answer.status.as_u16(),
+        code: String::new(),
+        detail: detail.to_owned(),
+    };
+    Meaning::Foreign(hindrance, retry_after(answer))
 }
 
 fn again(reason: &str, answer: &Answer) -> Meaning {

@@ -45,7 +45,7 @@ fn an_acknowledgement_must_be_of_what_was_sent() {
     let cut = meaning(&answer(200, &[LOG], &JUDGED[..40]), 3);
     assert!(matches!(cut, Meaning::Again { .. }));
     let page = meaning(&answer(200, &[], "<html>"), 3);
-    assert!(matches!(page, Meaning::Stop(_)));
+    assert!(matches!(page, Meaning::Foreign(..)));
 }
 
 #[test]
@@ -99,6 +99,11 @@ fn what_may_have_been_kept_is_sent_again_and_not_before_the_server_says() {
     // Not from a store: what stands before it cannot reach it.
     assert_eq!(wait(answer(502, &[], "<html>")), 0);
     assert_eq!(wait(answer(429, &[after], "")), 5);
+    assert_eq!(wait(answer(425, &[], "")), 0);
+    let of_a_gateway = r#"{"code":"upstream_unavailable","detail":"no healthy upstream"}"#;
+    for status in [500, 502, 503, 504, 507, 521] {
+        assert_eq!(wait(answer(status, &[after], of_a_gateway)), 5, "{status}");
+    }
 }
 
 #[test]
@@ -133,8 +138,12 @@ fn faults_of_events_are_told_from_what_concerns_every_batch() {
         let meaning = meaning(&answer(status, &[LOG], &problem(code, "after_fix")), 1);
         assert!(matches!(meaning, Meaning::Stop(_)), "{code}: {meaning:?}");
     }
-    for status in [204, 301, 400, 403, 422, 501] {
-        let meaning = meaning(&answer(status, &[], ""), 1);
-        assert!(matches!(meaning, Meaning::Stop(_)), "{status}: {meaning:?}");
+    // What no store wrote condemns no event, whatever it looks like.
+    for body in ["", r#"{"code":"bad","detail":"d"}"#] {
+        for status in [204, 301, 400, 403, 404, 422, 501, 505] {
+            let meaning = meaning(&answer(status, &[], body), 1);
+            let is_foreign = matches!(meaning, Meaning::Foreign(..));
+            assert!(is_foreign, "{status}: {meaning:?}");
+        }
     }
 }

@@ -73,7 +73,8 @@ impl Publisher {
         if log_id(answer).is_some_and(|answers| Some(answers) != log_id(promise)) {
             return Ok(Asked::Unknown);
         }
-        if answer.status == StatusCode::OK {
+        // Without a log's id it is not from a store, and says nothing about the events.
+        if answer.status == StatusCode::OK && log_id(answer).is_some() {
             let judged = verdicts(answer).unwrap_or_default();
             return Ok(match pending.judge(&judged) {
                 Some(()) => Asked::Judged(pending),
@@ -88,6 +89,10 @@ impl Publisher {
             Meaning::Again { reason, least_wait } => Ok(Asked::NotYet(pending, reason, least_wait)),
             Meaning::Stop(hindrance) if hindrance.code != UNKNOWN_SEQ => {
                 Err(self.hindered(&hindrance))
+            }
+            Meaning::Foreign(hindrance, least_wait) => {
+                let reason = self.absent(&hindrance)?;
+                Ok(Asked::NotYet(pending, reason, least_wait))
             }
             _ => Ok(Asked::Unknown),
         }

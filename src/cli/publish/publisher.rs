@@ -88,6 +88,9 @@ impl Publisher {
                         }
                         Meaning::Again { reason, least_wait } => (reason, least_wait),
                         Meaning::Stop(hindrance) => return Err(self.hindered(&hindrance)),
+                        Meaning::Foreign(hindrance, least_wait) => {
+                            (self.absent(&hindrance)?, least_wait)
+                        }
                     }
                 }
             };
@@ -127,6 +130,15 @@ impl Publisher {
             None => {}
         }
         self.tally.log_id = Some(answers.to_owned());
+    }
+
+    /// Something else answers in the store's place. That passes if a store has answered here
+    /// before: then this is what is waited for.
+    pub(super) fn absent(&self, hindrance: &Hindrance) -> Result<String, Ended> {
+        match self.tally.log_id {
+            Some(_) => Ok(format!("status {}, not from the store", hindrance.status)),
+            None => Err(self.hindered(hindrance)),
+        }
     }
 
     /// What to do about what stands in the way.
