@@ -1,5 +1,7 @@
 //! Which server is meant: a URL as people write it.
 
+use std::net::SocketAddrV6;
+
 /// A server, and the path that stands before its own paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Target {
@@ -29,30 +31,22 @@ impl Target {
             url: url.to_owned(),
             reason,
         };
-        if url.starts_with("https://") {
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or_else(|| bad("only http:// can be asked"))?;
+        if scheme.eq_ignore_ascii_case("https") {
             return Err(bad(
                 "https is not spoken here; only http:// can be asked: let a proxy on this machine speak TLS",
             ));
         }
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or_else(|| bad("only http:// can be asked"))?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if authority.is_empty()
-            || authority.contains(|char: char| char == '@' || !char.is_ascii_graphic())
-        {
-            return Err(bad("a host and a port are needed"));
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(bad("only http:// can be asked"));
         }
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let authority = authority_with_port(authority).map_err(bad)?;
         if path.contains(|char: char| matches!(char, '?' | '#') || !char.is_ascii_graphic()) {
             return Err(bad("the path must be a plain one"));
         }
-        // The colon of a port stands behind the bracket of an IPv6 address.
-        let has_port = authority.rfind(':') > authority.rfind(']');
-        let authority = if has_port {
-            authority.to_owned()
-        } else {
-            format!("{authority}:80")
-        };
         Ok(Target {
             authority,
             prefix: path.trim_end_matches('/').to_owned(),
@@ -73,6 +67,33 @@ impl Target {
     }
 }
 
+/// The same with a port, or what is wrong with it: what can never be reached would be waited
+/// for without end.
+fn authority_with_port(authority: &str) -> Result<String, &'static str> {
+    if authority.contains(|char: char| matches!(char, '@' | '?' | '#') || !char.is_ascii_graphic())
+    {
+        return Err("a host and a port are needed");
+    }
+    // The colon of a port stands behind the bracket of an IPv6 address.
+    let has_port = authority.rfind(':') > authority.rfind(']');
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if has_port => (host, port),
+        _ => (authority, "80"),
+    };
+    if host.is_empty() {
+        return Err("a host and a port are needed");
+    }
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let number: Option<u16> = port.parse().ok().filter(|&port| port > 0 && is_number);
+    let port = number.ok_or("the port must be a number from 1 to 65535")?;
+    let authority = format!("{host}:{port}");
+    let is_address = host.contains(['[', ']', ':']);
+    if is_address && authority.parse::<SocketAddrV6>().is_err() {
+        return Err("an IPv6 address stands in brackets: http://[::1]:8080");
+    }
+    Ok(authority)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,13 +110,18 @@ mod tests {
         assert_eq!(parsed("http://oncelog/"), is("oncelog:80", ""));
         assert_eq!(parsed("http://[::1]:8080/a/b/"), is("[::1]:8080", "/a/b"));
         assert_eq!(parsed("http://[::1]"), is("[::1]:80", ""));
+        assert_eq!(parsed("HTTP://A:1/Path"), is("A:1", "/Path"));
+        assert_eq!(parsed("http://[fe80::1%2]:1"), is("[fe80::1%2]:1", ""));
         for url in [
             "https://a:1",
+            "HTTPS://a:1",
+            "ftp://a:1",
             "127.0.0.1:8080",
             "http://",
             "http://a@b",
             "http://a/\r\nx",
             "http://a/?x",
+            "http://a?x",
         ] {
             assert_eq!(parsed(url), None, "{url}");
         }
@@ -113,7 +139,41 @@ mod tests {
 
     #[test]
     fn https_is_refused_in_words_that_help() {
-        let error = Target::parse("https://a").expect_err("no https");
-        assert!(error.to_string().contains("https is not spoken"), "{error}");
+        for url in ["https://a", "HTTPS://a"] {
+            let error = Target::parse(url).expect_err("no https");
+            assert!(error.to_string().contains("https is not spoken"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_can_never_be_reached_is_no_url() {
+        let why = |url| Target::parse(url).expect_err(url).reason;
+        for url in [
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:65536",
+            "http://127.0.0.1:0",
+            "http://127.0.0.1:",
+            "http://127.0.0.1:/log",
+            "http://a:+80",
+            "http://a:http",
+            "http://[::1]:",
+        ] {
+            assert!(why(url).contains("1 to 65535"), "{url}: {}", why(url));
+        }
+        for url in [
+            "http://[::1",
+            "http://[::1:8080",
+            "http://::1]:8080",
+            "http://::1:8080",
+            "http://[::1]8080",
+            "http://[]:8080",
+            "http://[a]:8080",
+            "http://a]:8080",
+        ] {
+            let why = why(url);
+            let is_told = why.contains("in brackets") || why.contains("1 to 65535");
+            assert!(is_told, "{url}: {why}");
+        }
+        assert!(why("http://:8080").contains("a host"));
     }
 }
