@@ -11,6 +11,9 @@ use crate::index::fold::Verdict;
 
 const LOG_ID: HeaderName = HeaderName::from_static("oncelog-log-id");
 
+/// However long a server asks to be left alone, it is asked again after this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+
 /// Codes of faults in the request as such, which other events would not change.
 const NOT_THE_EVENTS: [&str; 2] = ["malformed_request", "invalid_query"];
 
@@ -223,11 +226,11 @@ fn again(reason: &str, answer: &Answer) -> Meaning {
     }
 }
 
-/// The least wait that the server asks for; zero if none.
+/// The least wait that the server asks for, within reason; zero if none.
 pub(super) fn retry_after(answer: &Answer) -> Duration {
     let seconds = answer.headers.get(RETRY_AFTER);
     let seconds = seconds.and_then(|seconds| seconds.to_str().ok()?.trim().parse().ok());
-    Duration::from_secs(seconds.unwrap_or(0))
+    Duration::from_secs(seconds.unwrap_or(0)).min(RETRY_AFTER_MAX)
 }
 
 /// The verdicts in an answer of `GET /receipts`.

@@ -107,6 +107,20 @@ fn what_may_have_been_kept_is_sent_again_and_not_before_the_server_says() {
 }
 
 #[test]
+fn no_server_can_ask_for_a_wait_without_end() {
+    for (asked, waits) in [
+        ("7", 7),
+        ("300", 300),
+        ("86400", 300),
+        ("18446744073709551615", 300),
+        ("soon", 0),
+    ] {
+        let answer = answer(503, &[("retry-after", asked)], "");
+        assert_eq!(retry_after(&answer).as_secs(), waits, "{asked}");
+    }
+}
+
+#[test]
 fn faults_of_events_are_told_from_what_concerns_every_batch() {
     for (status, code) in [
         (400, "duplicate_member"),

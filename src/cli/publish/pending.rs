@@ -38,7 +38,9 @@ impl Publisher {
     ) -> Result<Option<Acknowledgement>, Ended> {
         self.tally.pending = pending.received;
         // That takes a moment whenever the index is behind, which is nothing to be told.
-        self.retry.pause(retry_after(promise)).await?;
+        self.retry
+            .wait_in_turn(PENDING, retry_after(promise))
+            .await?;
         let bytes_max = ANSWER_BYTES_BASE + pending.received as usize * VERDICT_BYTES_MAX;
         loop {
             let asked = self.client.get(path, bytes_max);

@@ -73,12 +73,26 @@ impl Retry {
 
     /// Waits after an attempt that came to nothing, for this time at least.
     pub(super) async fn wait(&mut self, reason: &str, least: Duration) -> Result<(), GaveUp> {
-        self.say(reason);
+        match least > MOST {
+            true => self.say(&format!("{reason}; for {:.0} s", least.as_secs_f64())),
+            false => self.say(reason),
+        }
         self.pause(least).await
     }
 
-    /// The same without a word, where to wait a little is nothing special.
-    pub(super) async fn pause(&mut self, least: Duration) -> Result<(), GaveUp> {
+    /// Waits as after an attempt; without a word, unless it is longer than usual.
+    pub(super) async fn wait_in_turn(
+        &mut self,
+        reason: &str,
+        least: Duration,
+    ) -> Result<(), GaveUp> {
+        match least > MOST {
+            true => self.wait(reason, least).await,
+            false => self.pause(least).await,
+        }
+    }
+
+    async fn pause(&mut self, least: Duration) -> Result<(), GaveUp> {
         let pause = jittered(ceiling(self.failures)).max(least);
         self.failures += 1;
         let pause_ends = Instant::now() + pause;
@@ -172,10 +186,25 @@ mod tests {
             let wait = Duration::from_secs(10);
             retry.wait(reason, wait).await.expect("patience");
             let waiting = retry.waiting.as_ref().expect("it waits");
+            assert_eq!(waiting.reason, format!("{reason}; for 10 s"));
             assert_eq!(waiting.since, begun);
             said.push((waiting.said_at - begun).as_secs());
         }
         assert_eq!(said, [0, 0, 20, 20, 20, 50, 50]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_wait_that_is_longer_than_usual_is_silent() {
+        for (seconds, said) in [(0, None), (5, None), (120, Some("verdicts; for 120 s"))] {
+            let mut retry = retry(None);
+            let least = Duration::from_secs(seconds);
+            retry
+                .wait_in_turn("verdicts", least)
+                .await
+                .expect("patience");
+            let waiting = retry.waiting.map(|waiting| waiting.reason);
+            assert_eq!(waiting.as_deref(), said);
+        }
     }
 
     #[tokio::test(start_paused = true)]
