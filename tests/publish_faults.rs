@@ -177,11 +177,15 @@ fn events_whose_promised_verdicts_nobody_knows_are_published_again() {
 fn another_log_in_mid_run_is_told_loudly_and_is_no_success() {
     let (first, second) = (Store::start(), Store::start());
     let acts = [Act::Pass, Act::PassTo(second.process.address)];
+    // So that the seqs of the two differ.
+    publish_stdin(&first.url, &[], ndjson([0]), 0);
     let (_, summary, said) = publish_through(&first, &acts, &[], 1);
     assert_eq!(summary.counts(), (20, 20, 0, 0, 0));
+    assert!(summary.log_changed);
+    assert_eq!((summary.first_seq, summary.last_seq), (Some(1), Some(10)));
     assert_eq!(
         (first.stored(), second.stored()),
-        (ids(1..=10), ids(11..=20))
+        (ids(0..=10), ids(11..=20))
     );
     assert_eq!(
         said.matches("warning: another log answers now").count(),

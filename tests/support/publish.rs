@@ -36,6 +36,7 @@ pub struct Summary {
     pub events_per_second: f64,
     pub retries: u64,
     pub log_id: Option<String>,
+    pub log_changed: bool,
 }
 
 impl Summary {

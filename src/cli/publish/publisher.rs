@@ -118,18 +118,15 @@ impl Publisher {
         let Some(answers) = log_id(answer) else {
             return;
         };
-        match &self.tally.log_id {
-            Some(known) if known == answers => return,
-            Some(known) => {
-                self.voice.say(&format!(
-                    "warning: another log answers now: {answers}. What was acknowledged before is \
-                     in {known}, and only there"
-                ));
-                self.tally.log_changed = true;
-            }
-            None => {}
+        if let Some(known) = &self.tally.log_id
+            && known != answers
+        {
+            self.voice.say(&format!(
+                "warning: another log answers now: {answers}. What was acknowledged before is \
+                 in {known}, and only there"
+            ));
         }
-        self.tally.log_id = Some(answers.to_owned());
+        self.tally.answered_by(answers);
     }
 
     /// Something else answers in the store's place. That passes if a store has answered here

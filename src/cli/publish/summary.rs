@@ -21,11 +21,12 @@ pub(super) struct Tally {
     pub(super) unacknowledged: u64,
     /// Durable, and not judged yet; they are among the unacknowledged.
     pub(super) pending: u64,
+    /// This and the next are of the log that answered last.
     pub(super) first_seq: Option<u64>,
     pub(super) last_seq: Option<u64>,
     /// Attempts to send a batch that was sent before.
     pub(super) retries: u64,
-    /// The log that acknowledged last.
+    /// The log that answered last.
     pub(super) log_id: Option<String>,
     /// More than one log has answered.
     pub(super) log_changed: bool,
@@ -41,6 +42,16 @@ impl Tally {
         self.pending = 0;
         self.first_seq.get_or_insert(answer.first_seq);
         self.last_seq = Some(answer.last_seq);
+    }
+
+    /// This log answers from now on.
+    pub(super) fn answered_by(&mut self, log_id: &str) {
+        let before = self.log_id.replace(log_id.to_owned());
+        if before.is_some_and(|before| before != log_id) {
+            self.log_changed = true;
+            // The seqs of one log say nothing about those of another.
+            (self.first_seq, self.last_seq) = (None, None);
+        }
     }
 
     /// An event was refused for good.
@@ -99,6 +110,9 @@ impl Tally {
         }
         if let (Some(first), Some(last)) = (self.first_seq, self.last_seq) {
             text.push_str(&format!("; seq {first} to {last}"));
+            if self.log_changed {
+                text.push_str(" of the last log");
+            }
         }
         let seconds = elapsed.as_secs_f64();
         let per_second = per_second(self.settled(), elapsed);
@@ -125,6 +139,7 @@ impl Tally {
             events_per_second: f64,
             retries: u64,
             log_id: Option<&'a str>,
+            log_changed: bool,
         }
         let summary = Summary {
             read: self.read,
@@ -140,6 +155,7 @@ impl Tally {
             events_per_second: per_second(self.settled(), elapsed).round(),
             retries: self.retries,
             log_id: self.log_id.as_deref(),
+            log_changed: self.log_changed,
         };
         // Plain data: it cannot fail.
         serde_json::to_string(&summary).unwrap_or_default()
@@ -186,5 +202,37 @@ mod tests {
             "unacknowledged",
         ];
         assert_eq!(parts.map(count).iter().sum::<u64>(), count("read"));
+    }
+
+    #[test]
+    fn the_seqs_of_two_logs_are_not_mixed() {
+        let acknowledged = |first_seq, last_seq| Acknowledgement {
+            received: last_seq - first_seq + 1,
+            unique: last_seq - first_seq + 1,
+            duplicates: 0,
+            conflicts: 0,
+            first_seq,
+            last_seq,
+            receipts: Vec::new(),
+            refused: Vec::new(),
+            refused_indexes: Vec::new(),
+        };
+        let mut tally = Tally::default();
+        let told = |tally: &Tally| {
+            let json = tally.json(Duration::from_secs(1));
+            let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+            ["log_id", "log_changed", "first_seq", "last_seq"].map(|name| json[name].to_string())
+        };
+        for (log_id, first_seq, last_seq) in [("a", 901, 910), ("a", 911, 920)] {
+            tally.answered_by(log_id);
+            tally.acknowledged(&acknowledged(first_seq, last_seq));
+        }
+        assert_eq!(told(&tally), ["\"a\"", "false", "901", "920"]);
+        tally.answered_by("b");
+        assert_eq!(told(&tally), ["\"b\"", "true", "null", "null"]);
+        tally.acknowledged(&acknowledged(1, 10));
+        assert_eq!(told(&tally), ["\"b\"", "true", "1", "10"]);
+        let text = tally.text(Duration::from_secs(1));
+        assert!(text.contains("; seq 1 to 10 of the last log;"), "{text}");
     }
 }
