@@ -80,7 +80,15 @@ fn goes_on_after(act: &Act, told: &str) {
     let (faulty, summary, said) = publish_through(&store, &acts, &["--answer-timeout", timeout], 0);
     assert_eq!(summary.retries, 2, "{act:?}: {said}");
     assert!(said.contains(told), "{act:?}: {said}");
-    assert_eq!(said.matches("waiting: ").count(), 1, "{act:?}: {said}");
+    let lines = match act {
+        // Each attempt is given longer than the one before.
+        Act::Stall => {
+            assert!(said.contains("no answer within 0.6 s ("), "{said}");
+            2
+        }
+        _ => 1,
+    };
+    assert_eq!(said.matches("waiting: ").count(), lines, "{act:?}: {said}");
     assert_eq!(
         said.matches("going on after ").count(),
         1,
@@ -262,6 +270,26 @@ fn what_a_store_says_of_every_batch_stops_it_at_once() {
     );
     assert_eq!((summary.stored, summary.unacknowledged), (10, 10));
     assert_eq!(faulty.published().len(), 2);
+}
+
+#[test]
+fn an_attempt_that_was_too_late_is_followed_by_longer_ones_until_something_is_acknowledged() {
+    let store = Store::start();
+    let late = || [Act::Stall, Act::Stall, Act::Stall];
+    let acts: Vec<Act> = late()
+        .into_iter()
+        .chain([Act::Pass])
+        .chain(late())
+        .collect();
+    let (faulty, summary, said) = publish_through(&store, &acts, &["--answer-timeout", "300ms"], 0);
+    let waits: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split_once("no answer within ")?.1.split_once(" s ("))
+        .map(|(seconds, _)| seconds)
+        .collect();
+    assert_eq!(waits, ["0.3", "0.6", "1.2", "0.3", "0.6", "1.2"], "{said}");
+    assert_eq!(summary.retries, 6, "{said}");
+    assert_eq!(faulty.published().len(), 8);
 }
 
 #[test]

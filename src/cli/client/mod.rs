@@ -29,6 +29,9 @@ pub(super) use target::{Target, UrlError};
 
 use stream::AnswerFirst;
 
+/// What a timeout that turned out to be too short grows to, unless it was longer from the start.
+const ANSWER_TIMEOUT_GROWN_MAX: Duration = Duration::from_secs(600);
+
 /// Runs what a command does over HTTP, on this thread.
 ///
 /// # Errors
@@ -52,7 +55,8 @@ pub(super) struct ClientOptions {
     pub(super) token: Option<HeaderValue>,
     /// For the name and all its addresses together.
     pub(super) connect_timeout: Duration,
-    /// For the whole of a request, from connecting to the answer's last byte.
+    /// For the whole of a request, from connecting to the answer's last byte, as long as it is
+    /// not [allowed more](Client::allow_twice_the_time).
     pub(super) answer_timeout: Duration,
 }
 
@@ -69,6 +73,8 @@ pub(super) struct Answer {
 pub(super) struct Client {
     target: Target,
     options: ClientOptions,
+    /// What the next request is allowed.
+    answer_within: Duration,
     connection: Option<Connection>,
 }
 
@@ -82,6 +88,7 @@ impl Client {
     pub(super) fn new(target: Target, options: ClientOptions) -> Client {
         Client {
             target,
+            answer_within: options.answer_timeout,
             options,
             connection: None,
         }
@@ -89,6 +96,19 @@ impl Client {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Gives the requests from now on twice the time, up to ten minutes: a server that needs
+    /// longer than it is given would never be heard.
+    pub(super) fn allow_twice_the_time(&mut self) {
+        let twice = self.answer_within.saturating_mul(2);
+        let most = ANSWER_TIMEOUT_GROWN_MAX.max(self.options.answer_timeout);
+        self.answer_within = twice.min(most);
+    }
+
+    /// Gives the requests from now on the time of the options again.
+    pub(super) fn allow_the_usual_time(&mut self) {
+        self.answer_within = self.options.answer_timeout;
     }
 
     /// Asks for one of the server's paths.
@@ -124,7 +144,7 @@ impl Client {
         body: Bytes,
         answer_bytes_max: usize,
     ) -> Result<Answer, NoAnswer> {
-        let deadline = self.options.answer_timeout;
+        let deadline = self.answer_within;
         let until = Instant::now() + deadline;
         let asked = timeout_at(until, async {
             loop {

@@ -178,3 +178,33 @@ fn each_way_to_have_no_answer_is_told() {
     let refused = run(client.get("/", 10)).expect_err("no answer");
     assert_eq!(refused.in_short(), "connection refused");
 }
+
+#[test]
+fn a_server_that_needs_longer_is_given_twice_the_time_up_to_a_most() {
+    let seconds = |usual: u64, times: usize| {
+        let mut client = client_of("http://a", Duration::from_secs(usual));
+        (0..times).for_each(|_| client.allow_twice_the_time());
+        let grown = client.answer_within.as_secs();
+        client.allow_the_usual_time();
+        assert_eq!(client.answer_within.as_secs(), usual);
+        grown
+    };
+    assert_eq!(
+        [0, 1, 3, 4, 90].map(|times| seconds(60, times)),
+        [60, 120, 480, 600, 600]
+    );
+    assert_eq!([0, 1].map(|times| seconds(3600, times)), [3600, 3600]);
+
+    // It listens, and never answers: what was late is told with the time it had.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let mut client = client_of(&format!("http://{address}"), Duration::from_millis(20));
+    for had_ms in [20, 40, 80] {
+        let late = run(client.get("/", 10)).expect_err("no answer");
+        assert!(
+            matches!(late, NoAnswer::Late(had) if had.as_millis() == had_ms),
+            "{late}"
+        );
+        client.allow_twice_the_time();
+    }
+}

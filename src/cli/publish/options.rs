@@ -65,7 +65,10 @@ pub struct PublishOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub give_up_after: Option<Duration>,
 
-    /// How long one attempt to send a batch may take
+    /// How long one attempt to send a batch may take; twice as long after each that was too late
+    ///
+    /// It grows up to 10 minutes, until something is acknowledged: what a server kept and could
+    /// not say in time is sent again, and counts as duplicates.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
     pub answer_timeout: Duration,
 

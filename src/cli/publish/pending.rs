@@ -49,7 +49,9 @@ impl Publisher {
                     self.look_at_log(&answer);
                     self.read(pending, &answer, promise)?
                 }
-                Err(no_answer) => Asked::NotYet(pending, no_answer.in_short(), Duration::ZERO),
+                Err(no_answer) => {
+                    Asked::NotYet(pending, self.unanswered(&no_answer), Duration::ZERO)
+                }
             };
             match asked {
                 Asked::NotYet(same, reason, least_wait) => {

@@ -11,7 +11,7 @@ use super::refused::{RefusedFileError, Reports};
 use super::retry::{GaveUp, Retry};
 use super::summary::Tally;
 use super::voice::Voice;
-use crate::cli::client::{Answer, Client};
+use crate::cli::client::{Answer, Client, NoAnswer};
 
 /// Of an answer: what a receipt can take (two names with every byte escaped, and the rest),
 /// and what stands around them, with a hundred errors.
@@ -70,13 +70,14 @@ impl Publisher {
         loop {
             let posted = self.client.post(path, body.clone(), answer_bytes_max);
             let (reason, least_wait) = match self.retry.attempt(posted).await? {
-                Err(no_answer) => (no_answer.in_short(), Duration::ZERO),
+                Err(no_answer) => (self.unanswered(&no_answer), Duration::ZERO),
                 Ok(answer) => {
                     self.look_at_log(&answer);
                     match meaning(&answer, events) {
                         Meaning::Judged(judged) => return Ok(self.settled(judged, &answer)),
                         Meaning::Pending(pending, at) => {
                             self.retry.succeeded();
+                            self.client.allow_the_usual_time();
                             match self.verdicts(pending, &at, &answer).await? {
                                 Some(judged) => return Ok(self.settled(judged, &answer)),
                                 None => ("verdicts that nobody knows".into(), Duration::ZERO),
@@ -101,10 +102,20 @@ impl Publisher {
 
     fn settled(&mut self, judged: Acknowledgement, answer: &Answer) -> Sent {
         self.retry.succeeded();
+        self.client.allow_the_usual_time();
         Sent::Acknowledged {
             judged,
             log_id: log_id(answer).unwrap_or_default().to_owned(),
         }
+    }
+
+    /// There was no answer: why. The next attempt gets longer if it came too late: as long as
+    /// none comes in time, each would add the same events as duplicates.
+    pub(super) fn unanswered(&mut self, no_answer: &NoAnswer) -> String {
+        if let NoAnswer::Late(_) = no_answer {
+            self.client.allow_twice_the_time();
+        }
+        no_answer.in_short()
     }
 
     /// Waits before the next attempt, and says why.
