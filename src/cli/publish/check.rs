@@ -42,6 +42,10 @@ pub(super) fn event_id_in(text: &[u8]) -> Option<String> {
     struct Named {
         event_id: String,
     }
+    // A struct would be read from an array, too.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     let named: Named = serde_json::from_slice(text).ok()?;
     Some(named.event_id)
 }
@@ -75,7 +79,9 @@ mod tests {
             id(r#"{"event_id":"a\u002d1","x":[]}"#).as_deref(),
             Some("a-1")
         );
+        assert_eq!(id(" \n{\"event_id\":\"b\"}").as_deref(), Some("b"));
         assert_eq!(id(r#"{"event_id":7}"#), None);
+        assert_eq!(id(r#"["hello"]"#), None);
         assert_eq!(id(r#"{"event_id":"a","#), None);
     }
 }
