@@ -67,13 +67,27 @@ fn start_with(writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
 
 /// Says a line that is no event of the log, and waits until it is written.
 pub(super) fn say(text: &str) {
-    let line = one_line(text.as_bytes());
+    let line = one_line(without_controls(text).as_bytes());
     match QUEUE.get() {
         Some(queue) => queue.push(line),
         // Whether anybody reads it changes nothing.
         None => drop(stderr().write_all(&line)),
     }
     flush();
+}
+
+/// Nothing that is said has colours, so what would move or colour a terminal came from
+/// outside, in a file's name or a server's words. Tabs and ends of lines are for others.
+pub(super) fn without_controls(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\t' | '\n' => plain.push(character),
+            _ if character.is_control() => plain.extend(character.escape_default()),
+            _ => plain.push(character),
+        }
+    }
+    plain
 }
 
 /// Says that a thread panicked: as a line like any other, since one written past the queue
@@ -140,5 +154,16 @@ impl Drop for Line {
         if !self.text.is_empty() {
             self.queue.push(one_line(&self.text));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_said_commands_a_terminal() {
+        let said = without_controls("a\x1b[2Jb\u{9b}31mc\rd\x7f\té\n");
+        assert_eq!(said, "a\\u{1b}[2Jb\\u{9b}31mc\\rd\\u{7f}\té\n");
     }
 }

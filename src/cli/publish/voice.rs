@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::logging::without_controls;
 use crate::cli::say;
 
 const REDRAW: Duration = Duration::from_millis(200);
@@ -50,7 +51,7 @@ impl Voice {
     /// Shows how far it is.
     pub(super) fn progress(&self, text: impl FnOnce() -> String) {
         if !self.progress.is_hidden() {
-            self.progress.set_message(text());
+            self.progress.set_message(without_controls(&text()));
         }
     }
 
