@@ -12,6 +12,8 @@ use crate::render::json::push_string;
 
 /// How many of a kind are told on stderr.
 const TOLD_MAX: u64 = 20;
+/// How much of an event's id is told there: the reason stands behind it, and must be seen.
+const TOLD_ID_CHARS_MAX: usize = 100;
 
 /// Tells of single events.
 #[derive(Debug)]
@@ -103,7 +105,7 @@ impl Reports {
         self.refused += 1;
         if self.refused <= TOLD_MAX {
             let id = refusal.event_id.as_deref();
-            let id = id.map_or_else(String::new, |id| format!(" (event_id {id:?})"));
+            let id = id.map_or_else(String::new, told_id);
             self.voice.say(&format!(
                 "refused: {}{id}: {}: {}",
                 self.place(refusal.place),
@@ -156,6 +158,13 @@ impl Reports {
     }
 }
 
+fn told_id(id: &str) -> String {
+    match id.char_indices().nth(TOLD_ID_CHARS_MAX) {
+        Some((cut_at, _)) => format!(" (event_id {:?}…)", &id[..cut_at]),
+        None => format!(" (event_id {id:?})"),
+    }
+}
+
 fn line(source: &str, refusal: &Refusal) -> Vec<u8> {
     let mut out = b"{\"input\":".to_vec();
     push_string(&mut out, source);
@@ -181,6 +190,14 @@ fn line(source: &str, refusal: &Refusal) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::cli::publish::portion::Unit;
+
+    #[test]
+    fn a_long_id_does_not_hide_the_reason_behind_it() {
+        let id = |chars| "é".repeat(chars);
+        let (whole, too_long) = (id(TOLD_ID_CHARS_MAX), id(20_000));
+        assert_eq!(told_id(&whole), format!(" (event_id \"{whole}\")"));
+        assert_eq!(told_id(&too_long), format!(" (event_id \"{whole}\"…)"));
+    }
 
     #[test]
     fn a_line_of_the_file_says_where_why_and_what() {
