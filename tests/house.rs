@@ -77,6 +77,8 @@ fn only_schema_query_and_flush_write_sql() {
 
 #[test]
 fn only_recovery_and_sealing_cut() {
+    // The log, that is: the publisher's receipts are a file of its own, on another machine
+    // perhaps, and what it cuts off is a line that was never whole.
     only(
         ".set_len(",
         &[
@@ -84,6 +86,7 @@ fn only_recovery_and_sealing_cut() {
             "log/writer.rs",
             "log/storage/",
             "store/lock.rs",
+            "cli/publish/receipts.rs",
         ],
     );
 }

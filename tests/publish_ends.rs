@@ -2,16 +2,19 @@
 
 mod support {
     pub mod client;
+    pub mod mount;
     pub mod process;
     pub mod publish;
+    pub mod skipped;
 }
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use support::client::event;
+use support::mount::SmallDisk;
 use support::process::{Owned, Starting, address_of_its_own, command, run, run_command};
 use support::publish::{
     Files, Store, Summary, ids, interrupt, ndjson, publish, publish_command, publish_stdin, start,
@@ -38,6 +41,60 @@ fn a_file_that_is_not_to_be_written_is_left_alone_and_nothing_is_published() {
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert_eq!(server.client.stats().received, 0);
+}
+
+#[test]
+fn receipts_go_to_a_file_of_their_own_or_nothing_is_published() {
+    let server = Store::start();
+    let files = Files::new();
+    let events = files.write("events", ndjson(1..=3));
+    let arguments = ["--receipts", "/dev/stdout", &events];
+    let ended = run_command(publish_command(&server.url, &arguments));
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let told = "no regular file";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+
+    // The summary would go between the receipts.
+    let output = File::create(files.path("output")).expect("a file");
+    let mut publishing = publish_command(&server.url, &arguments);
+    publishing.stdout(output).stderr(Stdio::piped());
+    let child = publishing.spawn().expect("the binary starts");
+    let ended = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("the output of this command"), "{said}");
+    assert_eq!(fs::read(files.path("output")).expect("the file"), b"");
+    assert_eq!(server.client.stats().received, 0);
+}
+
+#[test]
+fn on_a_full_disk_half_a_receipt_is_cut_off_and_none_is_lost_once_there_is_room() {
+    let files = Files::new();
+    let Some(disk) = SmallDisk::mount(&files.path("disk"), 64) else {
+        return;
+    };
+    let server = Store::start();
+    let receipts = files.name("disk/receipts");
+    let one = files.write("one", ndjson([1]));
+    publish(&server.url, &["--receipts", &receipts, &one], 0);
+    let whole = fs::read_to_string(&receipts).expect("the file");
+    fs::write(&receipts, [&whole, &whole[..50]].concat()).expect("written");
+    disk.fill();
+    let many = files.write("many", ndjson(1..=1000));
+    let arguments = ["--receipts", &receipts, &many];
+    let (_, ended) = publish(&server.url, &arguments, 2);
+    assert!(ended.stderr.contains("half a line"), "{}", ended.stderr);
+    let told = format!("--receipts {receipts}: No space left");
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+
+    disk.resize(1024);
+    publish(&server.url, &arguments, 0);
+    let kept = fs::read_to_string(&receipts).expect("the file");
+    assert!(kept.starts_with(&whole), "{kept}");
+    for id in ids(1..=1000) {
+        assert!(kept.contains(&format!("\"event_id\":\"{id}\"")), "{id}");
+    }
+    assert!(kept.lines().all(|line| line.ends_with('}')), "{kept}");
 }
 
 #[test]

@@ -6,12 +6,14 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
-use tempfile::NamedTempFile;
 
 use super::answer::Receipt;
+use super::source::is_same_file;
 use crate::event::Seq;
 use crate::render::json::push_string;
 use crate::render::verdict::push_verdict;
@@ -30,6 +32,10 @@ pub(super) enum ReceiptsError {
     InUse { path: PathBuf },
     #[error("--receipts {}: this is no file of receipts; it was left alone", path.display())]
     NotOurs { path: PathBuf },
+    #[error("--receipts {}: this is no regular file; receipts are kept in one", path.display())]
+    NotAFile { path: PathBuf },
+    #[error("--receipts {}: the output of this command goes there, too", path.display())]
+    Output { path: PathBuf },
 }
 
 /// An open file of receipts, locked.
@@ -65,30 +71,18 @@ impl ReceiptsFile {
             source,
         };
         let mut file = open_locked(path)?;
-        let mut half_bytes = 0;
-        // A device or a pipe has no end to be mended.
-        if file.metadata().map_err(failed)?.is_file() {
-            match end_of(&mut file).map_err(failed)? {
-                End::Whole => {}
-                End::Unterminated => file.write_all(b"\n").map_err(failed)?,
-                End::Half { bytes } => {
-                    put_whole_lines_in_place(&mut file, path, bytes).map_err(failed)?;
-                    file = open_locked(path)?;
-                    half_bytes = bytes;
-                }
-                End::NotOurs => {
-                    return Err(ReceiptsError::NotOurs {
-                        path: path.to_owned(),
-                    });
-                }
-            }
-        }
+        let Some(end) = end_of(&mut file).map_err(failed)? else {
+            return Err(ReceiptsError::NotOurs {
+                path: path.to_owned(),
+            });
+        };
+        end.mend(&mut file).map_err(failed)?;
         let receipts = ReceiptsFile {
             path: path.to_owned(),
             file,
             lines: Vec::new(),
         };
-        Ok((receipts, half_bytes))
+        Ok((receipts, end.half_bytes))
     }
 
     /// Writes the receipts of a batch, all with one call.
@@ -129,8 +123,22 @@ fn open_locked(path: &Path) -> Result<File, ReceiptsError> {
         source,
     };
     let mut options = OpenOptions::new();
-    let file = options.read(true).append(true).create(true).open(path);
-    let file = file.map_err(failed)?;
+    options.read(true).append(true).create(true);
+    // To open a pipe or a serial line may mean to wait for its other end.
+    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path).map_err(failed)?;
+    // Who reads a pipe may be slow or gone, and then nothing is kept.
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(ReceiptsError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    let outputs = ["/dev/stdout", "/dev/stderr"];
+    if outputs.iter().any(|to| is_same_file(path, Path::new(to))) {
+        return Err(ReceiptsError::Output {
+            path: path.to_owned(),
+        });
+    }
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ReceiptsError::InUse {
@@ -140,60 +148,82 @@ fn open_locked(path: &Path) -> Result<File, ReceiptsError> {
     }
 }
 
-/// How a file ends.
-enum End {
-    /// With a whole line, or it is empty.
-    Whole,
-    /// With a whole line, of which only the line end is missing.
-    Unterminated,
-    /// With a line that breaks off.
-    Half { bytes: u64 },
-    /// As no file of receipts does, or begins.
-    NotOurs,
+/// How a file of receipts ends.
+struct End {
+    /// What whole lines take, together.
+    whole_bytes: u64,
+    /// The last of them lacks its line end.
+    is_unterminated: bool,
+    /// What follows them: a line that breaks off, or NULs.
+    half_bytes: u64,
 }
 
-fn end_of(file: &mut File) -> io::Result<End> {
+impl End {
+    /// In place, as this works on a full disk, too, and the file stays the one it was.
+    fn mend(&self, file: &mut File) -> io::Result<()> {
+        if self.half_bytes > 0 {
+            file.set_len(self.whole_bytes)?;
+            file.sync_all()?;
+        }
+        if self.is_unterminated {
+            file.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// None if it does not begin, or end, as a file of receipts.
+fn end_of(file: &mut File) -> io::Result<Option<End>> {
     let length = file.metadata()?.len();
     let begin = read_at(file, 0, length.min(LINE_BYTES_MAX))?;
-    let end_from = length.saturating_sub(LINE_BYTES_MAX);
-    let end = read_at(file, end_from, length - end_from)?;
     let is_line = |text: &[u8]| serde_json::from_slice::<Line>(text).is_ok();
-    if let Some(first_end) = begin.iter().position(|&byte| byte == b'\n')
-        && !is_line(&begin[..first_end])
-    {
-        return Ok(End::NotOurs);
+    let is_ours = match begin.iter().position(|&byte| byte == b'\n') {
+        Some(first_end) => is_line(&begin[..first_end]),
+        None => begins_as_line(&begin),
+    };
+    if !is_ours {
+        return Ok(None);
     }
+    let written_bytes = bytes_before_nuls(file, length)?;
+    let end_from = written_bytes.saturating_sub(LINE_BYTES_MAX);
+    let end = read_at(file, end_from, written_bytes - end_from)?;
     let tail = match end.iter().rposition(|&byte| byte == b'\n') {
         Some(last_end) => &end[last_end + 1..],
         None if end_from == 0 => &end,
-        None => return Ok(End::NotOurs),
+        None => return Ok(None),
     };
-    let common = tail.len().min(LINE_START.len());
-    Ok(match tail {
-        [] => End::Whole,
-        _ if is_line(tail) => End::Unterminated,
-        _ if tail[..common] == LINE_START[..common] => End::Half {
-            bytes: tail.len() as u64,
-        },
-        _ => End::NotOurs,
-    })
+    let is_unterminated = is_line(tail);
+    let whole_bytes = match tail {
+        _ if is_unterminated => written_bytes,
+        _ if begins_as_line(tail) => written_bytes - tail.len() as u64,
+        _ => return Ok(None),
+    };
+    Ok(Some(End {
+        whole_bytes,
+        is_unterminated,
+        half_bytes: length - whole_bytes,
+    }))
 }
 
-/// Replaces the file by one without its last bytes. A file beside it takes the whole lines
-/// and then its name, so that they are there at every moment, whatever happens.
-fn put_whole_lines_in_place(file: &mut File, path: &Path, half_bytes: u64) -> io::Result<()> {
-    // A symbolic link stays one.
-    let path = path.canonicalize()?;
-    let metadata = file.metadata()?;
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let mut whole = NamedTempFile::new_in(dir)?;
-    file.seek(SeekFrom::Start(0))?;
-    let whole_bytes = metadata.len() - half_bytes;
-    io::copy(&mut file.take(whole_bytes), whole.as_file_mut())?;
-    whole.as_file().set_permissions(metadata.permissions())?;
-    whole.as_file().sync_all()?;
-    whole.persist(&path)?;
-    File::open(dir)?.sync_all()
+/// Nothing at all is the begin of a line, too.
+fn begins_as_line(text: &[u8]) -> bool {
+    let common = text.len().min(LINE_START.len());
+    text[..common] == LINE_START[..common]
+}
+
+/// The length without the NULs at the end: some file systems have them after a power cut,
+/// where the bytes written last should be.
+fn bytes_before_nuls(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut left = length;
+    while left > 0 {
+        let from = left.saturating_sub(LINE_BYTES_MAX);
+        let part = read_at(file, from, left - from)?;
+        if let Some(last) = part.iter().rposition(|&byte| byte != 0) {
+            return Ok(from + last as u64 + 1);
+        }
+        left = from;
+    }
+    Ok(0)
 }
 
 fn read_at(file: &mut File, from: u64, bytes: u64) -> io::Result<Vec<u8>> {

@@ -82,6 +82,7 @@ fn a_file_that_is_something_else_is_left_alone() {
         b"{\"topic\":\"t\"}\n".to_vec(),
         b"\n".to_vec(),
         vec![b'x'; 20_000],
+        vec![0; 20_000],
         with_strange_end,
     ] {
         fs::write(&path, &other).expect("written");
@@ -92,6 +93,56 @@ fn a_file_that_is_something_else_is_left_alone() {
         );
         assert_eq!(fs::read(&path).expect("the file"), other);
     }
+}
+
+#[test]
+fn nuls_that_a_power_cut_left_are_cut_off_and_no_receipt_with_them() {
+    let (_dir, path) = place();
+    let one = written(&path, &[1]);
+    let all = written(&path, &[2]);
+    for nuls in [1, LINE_BYTES_MAX as usize, 30_000] {
+        for (length, kept) in [
+            (all.len(), all.len()),
+            (all.len() - 1, all.len()),
+            (all.len() - 2, one.len()),
+            (one.len(), one.len()),
+            (20, 0),
+        ] {
+            let mut torn = all[..length].to_vec();
+            torn.resize(length + nuls, 0);
+            fs::write(&path, torn).expect("written");
+            let (_, left_out) = ReceiptsFile::open(&path).expect("ours");
+            assert_eq!(fs::read(&path).expect("the file"), all[..kept]);
+            assert_eq!(left_out, (length + nuls - kept.min(length)) as u64);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_mended_stays_the_same_file() {
+    let (dir, path) = place();
+    let all = written(&path, &[1, 2]);
+    let other_name = dir.path().join("hard link");
+    fs::hard_link(&path, &other_name).expect("a link");
+    fs::write(&path, &all[..all.len() - 5]).expect("written");
+    let mended = written(&path, &[3]);
+    assert_eq!(fs::read(&other_name).expect("the file"), mended);
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 2);
+}
+
+#[test]
+fn what_keeps_nothing_takes_no_receipts_and_is_not_waited_for() {
+    let (dir, path) = place();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0)
+        .expect("a pipe");
+    for other in [&path, Path::new("/dev/null"), Path::new("/dev/full")] {
+        let refused = ReceiptsFile::open(other).expect_err("no regular file");
+        let told = matches!(refused, ReceiptsError::NotAFile { .. });
+        assert!(told, "{refused}");
+    }
+    let refused = ReceiptsFile::open(dir.path()).expect_err("a directory");
+    assert!(matches!(refused, ReceiptsError::Io { .. }), "{refused}");
 }
 
 #[test]
