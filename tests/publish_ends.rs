@@ -191,8 +191,12 @@ fn what_comes_before_a_break_is_published_and_its_place_is_told() {
     let good = files.write("good", ndjson(4..=5));
     let (summary, ended) = publish(&server.url, &[&good, "/proc/self/mem"], 2);
     assert_eq!(summary.counts(), (2, 2, 0, 0, 0));
-    let told = "/proc/self/mem: cannot be read";
+    let (told, told_of_others) = ("/proc/self/mem: cannot be read", "were not read");
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(told_of_others), "{}", ended.stderr);
+    let more = files.write("more", ndjson([6]));
+    let (_, ended) = publish(&server.url, &[&good, "/proc/self/mem", &more], 2);
+    assert!(ended.stderr.contains(told_of_others), "{}", ended.stderr);
     assert_eq!(server.stored(), ids(1..=5));
 }
 

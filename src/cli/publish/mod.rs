@@ -203,8 +203,12 @@ fn finish(mut publisher: Publisher, end: &End, options: &PublishOptions) -> u8 {
         End::Broken(broken) => {
             let source = publisher.reports.source_name(broken.source);
             let what = &broken.what;
+            let after = match publisher.reports.is_last(broken.source) {
+                true => "",
+                false => ", the inputs after it were not read",
+            };
             publisher.voice.say(&format!(
-                "{source}: {what}; what came before it was published"
+                "{source}: {what}; what came before it was published{after}"
             ));
             if broken.is_io { COULD_NOT_RUN } else { NOT_ALL }
         }

@@ -100,6 +100,11 @@ impl Reports {
             .map_or_else(String::new, Source::name)
     }
 
+    /// Whether no input comes after this one.
+    pub(super) fn is_last(&self, source: usize) -> bool {
+        source + 1 >= self.sources.len()
+    }
+
     /// An event was refused for good.
     pub(super) fn refused(&mut self, refusal: &Refusal) -> Result<(), RefusedFileError> {
         self.refused += 1;
