@@ -2,6 +2,7 @@
 
 mod support {
     pub mod client;
+    pub mod faulty;
     pub mod mount;
     pub mod process;
     pub mod publish;
@@ -14,6 +15,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use support::client::event;
+use support::faulty::{Act, Faulty};
 use support::mount::SmallDisk;
 use support::process::{Owned, Starting, address_of_its_own, command, run, run_command};
 use support::publish::{
@@ -236,7 +238,7 @@ fn what_is_slow_to_come_does_not_wait_for_a_whole_batch_and_signals_end_it() {
 }
 
 #[test]
-fn ctrl_c_while_it_waits_for_a_server_ends_it_and_a_second_one_at_once() {
+fn ctrl_c_ends_it_at_once_while_nothing_is_in_flight() {
     let url = format!("http://{}", address_of_its_own());
     let files = Files::new();
     let events = files.write("events", ndjson(1..=3));
@@ -247,14 +249,26 @@ fn ctrl_c_while_it_waits_for_a_server_ends_it_and_a_second_one_at_once() {
     let not_acknowledged = "not acknowledged: 3 events";
     assert!(ended.stderr.contains(not_acknowledged), "{}", ended.stderr);
     assert_eq!(Summary::of(&ended).unacknowledged, 3);
+    assert!(!ended.stderr.contains("stopping"), "{}", ended.stderr);
+}
 
-    let mut waiting = start(publish_command(&url, &[&events]));
-    waiting.wait_for_line("waiting: connection refused");
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_the_batch_in_flight_and_loses_no_refusal() {
+    let store = Store::start();
+    let faulty = Faulty::start(store.process.address, [Act::Hold]);
+    let files = Files::new();
+    let with_bad = files.write("with-bad", format!("bad\n{}", ndjson(1..=3)));
+    let refused = files.name("refused");
+    let arguments = ["--refused", &refused, &with_bad];
+    let mut waiting = start(publish_command(&faulty.url, &arguments));
+    faulty.wait_for_requests(1);
     waiting.signal(Signal::INT);
     waiting.wait_for_line("stopping");
     waiting.signal(Signal::TERM);
     let ended = waiting.end();
     assert_eq!((ended.code, ended.stdout), (Some(143), vec![]));
+    let kept = fs::read_to_string(&refused).expect("the file");
+    assert!(kept.contains("invalid_json"), "{kept:?}");
 }
 
 #[test]

@@ -76,6 +76,7 @@ pub(super) struct Client {
     /// What the next request is allowed.
     answer_within: Duration,
     connection: Option<Connection>,
+    is_in_flight: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -91,7 +92,14 @@ impl Client {
             answer_within: options.answer_timeout,
             options,
             connection: None,
+            is_in_flight: Arc::default(),
         }
+    }
+
+    /// Whether something may still come of what was sent: a request is on its way, or was
+    /// taken. To be looked at while the client is at work.
+    pub(super) fn in_flight(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_in_flight)
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -150,6 +158,7 @@ impl Client {
             loop {
                 let (mut connection, is_used) = self.connect().await?;
                 let request = self.request(&method, path, body.clone())?;
+                self.is_in_flight.store(true, Ordering::Relaxed);
                 let answered = connection.requests.try_send_request(request).await;
                 let response = match answered {
                     Ok(response) => response,
@@ -174,7 +183,11 @@ impl Client {
                 });
             }
         });
-        asked.await.map_err(|_elapsed| NoAnswer::Late(deadline))?
+        let late = |_elapsed| Err(NoAnswer::Late(deadline));
+        let answered = asked.await.unwrap_or_else(late);
+        let is_taken = matches!(&answered, Ok(answer) if answer.status.is_success());
+        self.is_in_flight.store(is_taken, Ordering::Relaxed);
+        answered
     }
 
     /// The connection that is there, if it can be used, or a new one; and whether it was used.

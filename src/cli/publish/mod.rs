@@ -33,6 +33,7 @@ mod voice;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Receiver;
@@ -170,17 +171,27 @@ async fn publish_all(
 /// Settles a portion, or says why publishing ends with it.
 async fn settle(publisher: &mut Publisher, portion: &Portion, stops: &mut Stops) -> Option<End> {
     let voice = publisher.voice.clone();
-    let settling = publisher.settle(portion);
-    tokio::pin!(settling);
+    let in_flight = publisher.client.in_flight();
+    // Boxed, so that it can be dropped before a second signal is obeyed.
+    let mut settling = Box::pin(publisher.settle(portion));
     let stop = tokio::select! {
         settled = &mut settling => return settled.err().map(End::Ended),
         stop = stops.next() => stop,
     };
+    if !in_flight.load(Ordering::Relaxed) {
+        return Some(End::Stopped(stop));
+    }
     voice.note("stopping: the batch in flight may still be acknowledged");
-    tokio::select! {
+    let second = tokio::select! {
         // Whether it came in time is seen in the tally.
-        _ = timeout(LAST_BATCH, settling) => {}
-        stop = stops.next() => std::process::exit(stop.exit_code().into()),
+        _ = timeout(LAST_BATCH, &mut settling) => None,
+        stop = stops.next() => Some(stop),
+    };
+    drop(settling);
+    if let Some(second) = second {
+        // What was refused is not told again; if it cannot be written, there is no time left.
+        let _ = publisher.reports.flush();
+        std::process::exit(second.exit_code().into());
     }
     Some(End::Stopped(stop))
 }
