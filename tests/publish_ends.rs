@@ -138,6 +138,8 @@ fn what_cannot_be_begun_ends_with_2_and_says_why() {
         (&["--url", &elsewhere, &events], "look at --url"),
         (&["--url", url, "/does/not/exist"], "/does/not/exist"),
         (&["--url", url, &directory], &directory),
+        // What would clear a terminal is told in letters.
+        (&["--url", url, "/not/\x1b[2J"], "/not/\\u{1b}[2J"),
         (&["--url", url, "--batch", "0", &events], "--batch"),
         (&["--url", url, "--rate", "0", &events], "--rate"),
         (
@@ -200,6 +202,15 @@ fn what_comes_before_a_break_is_published_and_its_place_is_told() {
     let (_, ended) = publish(&server.url, &[&good, "/proc/self/mem", &more], 2);
     assert!(ended.stderr.contains(told_of_others), "{}", ended.stderr);
     assert_eq!(server.stored(), ids(1..=5));
+}
+
+#[test]
+fn the_reason_of_a_refusal_is_told_however_long_the_id() {
+    let server = Store::start();
+    let long = event("t", &"i".repeat(20_000), "1");
+    let (_, ended) = publish_stdin(&server.url, &[], long, 1);
+    assert!(ended.stderr.contains("i\"…): "), "{}", ended.stderr);
+    assert!(ended.stderr.len() < 1000, "{}", ended.stderr);
 }
 
 #[test]
