@@ -106,6 +106,20 @@ mod tests {
             answer.contains(r#""reasons":["the store is being opened"#),
             "{answer}"
         );
+        for line in ["GET /stats", "GET /events", "GET /nothing", "POST /publish"] {
+            let mut client = server.connect();
+            client.send(format!(
+                "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            ));
+            let answer = client.rest();
+            for part in [
+                "HTTP/1.1 503 ",
+                r#""code":"opening""#,
+                r#""retry":"same_ids""#,
+            ] {
+                assert!(answer.contains(part), "{line}: {answer}");
+            }
+        }
         assert!(
             server
                 .connect()

@@ -6,10 +6,16 @@ use std::path::{Path, PathBuf};
 use oncelog::http::ErrorCode;
 
 /// Codes that no client can bring about, and why.
-const OUT_OF_REACH: [(ErrorCode, &str); 1] = [(
-    ErrorCode::Internal,
-    "only a fault in the program itself; its own tests make a handler panic",
-)];
+const OUT_OF_REACH: [(ErrorCode, &str); 2] = [
+    (
+        ErrorCode::Internal,
+        "only a fault in the program itself; its own tests make a handler panic",
+    ),
+    (
+        ErrorCode::Opening,
+        "a start that takes as long as a test needs cannot be had; see src/http/health.rs",
+    ),
+];
 
 #[test]
 fn every_code_is_met_by_a_test_from_outside_or_listed_with_its_reason() {

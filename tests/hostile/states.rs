@@ -2,15 +2,13 @@
 //! disk or its log is not well. None of it is the client's fault, and each has its own code.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
-
 use crate::bodies::with_payload;
-use crate::support::process::{PATIENCE, Starting, address_of_its_own, serve_on_command};
+use crate::support::process::PATIENCE;
 use crate::support::raw::RawClient;
 use crate::support::served::Served;
 use crate::support::store::wait_for_mark;
@@ -37,31 +35,6 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
         assert!(Instant::now() < until, "never {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-#[test]
-fn a_server_that_is_starting_says_so_and_lives() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let log = directory.path().join("log");
-    fs::create_dir(&log).expect("a directory");
-    // Whoever opens it waits for somebody who writes: the start takes as long as we like.
-    let meta = log.join("log.meta");
-    let made = mknodat(CWD, &meta, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
-    made.expect("a pipe with a name");
-    let address = address_of_its_own();
-    let starting = Starting::spawn(serve_on_command(&address, directory.path(), &[]));
-    let address: SocketAddr = address.parse().expect("an address");
-    wait_until("listening", || TcpStream::connect(address).is_ok());
-
-    let mut client = RawClient::connect(address);
-    assert_eq!(client.get("/healthz").status, 200);
-    for path in ["/readyz", "/stats", "/events", "/nothing"] {
-        let problem = client.get(path).assert_problem(503, "opening");
-        assert_eq!(problem["retry"], "same_ids");
-    }
-    client.send("POST /publish HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n[]");
-    client.answer().assert_problem(503, "opening");
-    starting.kill();
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub struct PublishOptions {
     #[arg(long, value_name = "EVENTS_PER_SECOND", value_parser = parse_count)]
     pub rate: Option<u64>,
 
-    /// Append a line to FILE for every event acknowledged
+    /// Append a line to FILE, a regular one, for every event acknowledged
     ///
     /// Each is a JSON object with the log's id, the event's topic and event_id, the digest of
     /// its payload, its verdict (stored, duplicate or conflict), its seq, and as original_seq
