@@ -299,12 +299,28 @@ fn end_at_a_block(data_dir: &Path, client: &Client, history: &Mutex<Vec<Attempt>
     end
 }
 
-/// A real disk that loses what is written: the sync says ENOSPC once, and would lie after that.
+/// A real disk that has no room for what is written: the sync says so once, and would lie
+/// after that.
 #[test]
-fn a_disk_that_loses_writes_costs_no_acknowledged_event() {
+fn a_disk_that_loses_writes_for_want_of_room_costs_no_acknowledged_event() {
+    loses_no_acknowledged_event("(os error 28)", LoopDisk::mount);
+}
+
+/// A real disk that fails: the sync says EIO once, and would lie after that.
+#[test]
+fn a_disk_that_loses_writes_with_an_io_error_costs_no_acknowledged_event() {
+    loses_no_acknowledged_event("(os error 5)", LoopDisk::mount_on_another);
+}
+
+/// Publishers at work, blocks of the active segment taken away under them, a restart on the
+/// disk as it then is.
+fn loses_no_acknowledged_event(
+    error: &str,
+    mount: impl FnOnce(&Path, &Path, u64) -> Option<LoopDisk>,
+) {
     let directory = tempfile::tempdir().expect("a directory");
     let data_dir = directory.path().join("data");
-    let Some(disk) = LoopDisk::mount(&data_dir, &directory.path().join("below"), 48) else {
+    let Some(disk) = mount(&data_dir, &directory.path().join("below"), 48) else {
         return;
     };
     let seed = 20;
@@ -330,6 +346,7 @@ fn a_disk_that_loses_writes_costs_no_acknowledged_event() {
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         assert_documented("Poisoned", &ended.stderr);
         assert!(ended.stderr.contains("cannot sync"), "{}", ended.stderr);
+        assert!(ended.stderr.contains(error), "{}", ended.stderr);
         gate.close();
         disk.give_back();
 

@@ -67,75 +67,131 @@ impl Drop for SmallDisk {
 
 const BLOCK_BYTES: u64 = 4096;
 
-/// An ext4 on a loop device, whose image lies on a tmpfs; both are unmounted when it is
+/// An ext4 on a loop device, whose image lies on a small disk; all are unmounted when it is
 /// dropped.
 pub struct LoopDisk {
     path: PathBuf,
-    below: SmallDisk,
+    image: PathBuf,
+    below: Below,
+}
+
+/// What the image of a loop device lies on.
+enum Below {
+    Small(SmallDisk),
+    Loop(Box<LoopDisk>),
 }
 
 impl LoopDisk {
-    /// Mounts one of this many MiB, if that is possible here.
+    /// Mounts one of this many MiB on a tmpfs, if that is possible here. A write that is lost
+    /// below says ENOSPC at the sync.
     pub fn mount(path: &Path, below: &Path, mib: u64) -> Option<LoopDisk> {
         // Some room is left beside the image.
         let kib = u32::try_from((mib + 2) << 10).expect("a small disk");
-        let below = SmallDisk::mount(below, kib)?;
-        let image = below.path.join("image");
+        let small = SmallDisk::mount(below, kib)?;
+        LoopDisk::on(Below::Small(small), path, below, mib, &[])
+    }
+
+    /// The same on another loop device, which is on a tmpfs. A write that is lost below says
+    /// EIO at the sync, as the upper device learns of it when it flushes.
+    pub fn mount_on_another(path: &Path, below: &Path, mib: u64) -> Option<LoopDisk> {
+        let middle = below.with_extension("middle");
+        let kib = u32::try_from((mib + 18) << 10).expect("a small disk");
+        let small = Below::Small(SmallDisk::mount(below, kib)?);
+        let no_journal = ["-O", "^has_journal"];
+        let lower = LoopDisk::on(small, &middle, below, mib + 16, &no_journal)?;
+        LoopDisk::on(Below::Loop(Box::new(lower)), path, &middle, mib, &[])
+    }
+
+    fn on(below: Below, path: &Path, dir: &Path, mib: u64, options: &[&str]) -> Option<LoopDisk> {
+        let image = dir.join("image");
         // Every block of it is given, so that only what is taken away is missing.
-        let zeros = std::io::repeat(0).take(mib << 20);
-        std::io::copy(
-            &mut { zeros },
-            &mut fs::File::create(&image).expect("a file"),
-        )
-        .expect("an image");
+        let mut file = fs::File::create(&image).expect("a file");
+        std::io::copy(&mut std::io::repeat(0).take(mib << 20), &mut file).expect("an image");
+        file.sync_all().expect("it is there");
         fs::create_dir_all(path).expect("a directory");
         let mut make = Command::new("mkfs.ext4");
         make.args(["-q", "-F", "-b", "4096", "-E", "nodiscard"]);
-        let mut mount = Command::new("mount");
-        let is_mounted = succeeds(make.arg(&image))
-            && succeeds(mount.args(["-o", "loop"]).arg(&image).arg(path));
-        is_mounted.then(|| LoopDisk {
+        let disk = LoopDisk {
             path: path.to_owned(),
+            image,
             below,
-        })
+        };
+        let is_mounted = succeeds(make.args(options).arg(&disk.image)) && disk.mount_again();
+        is_mounted.then_some(disk)
+    }
+
+    fn mount_again(&self) -> bool {
+        let mut mount = Command::new("mount");
+        succeeds(mount.args(["-o", "loop"]).arg(&self.image).arg(&self.path))
     }
 
     /// Takes the blocks of this file from this byte on away from under the file system, which
     /// does not know: what is written to them from now on is lost when it is synced.
     pub fn take_away(&self, file: &Path, from_bytes: u64) {
-        let listed = Command::new("filefrag")
-            .args(["-v", "-b4096"])
-            .arg(file)
-            .output()
-            .expect("filefrag");
-        let listed = String::from_utf8(listed.stdout).expect("UTF-8");
-        let kept = from_bytes.div_ceil(BLOCK_BYTES);
-        let extents: Vec<[u64; 3]> = listed.lines().filter_map(extent).collect();
-        assert!(!extents.is_empty(), "{listed}");
-        for [logical, first, last] in extents {
-            let first = first + kept.saturating_sub(logical);
-            if first > last {
+        self.take_blocks_away(file, from_bytes.div_ceil(BLOCK_BYTES), u64::MAX);
+        self.small().fill();
+    }
+
+    fn take_blocks_away(&self, file: &Path, from: u64, to: u64) {
+        for [logical, first, last] in extents(file) {
+            let (begins, ends) = (from.max(logical), to.min(logical + last - first));
+            if begins > ends {
                 continue;
             }
-            let mut punch = Command::new("fallocate");
-            let offset = (first * BLOCK_BYTES).to_string();
-            let length = ((last + 1 - first) * BLOCK_BYTES).to_string();
-            punch.args(["--punch-hole", "--offset", &offset, "--length", &length]);
-            assert!(succeeds(punch.arg(self.below.path.join("image"))));
+            let (from, to) = (begins - logical + first, ends - logical + first);
+            match &self.below {
+                Below::Small(_) => {
+                    let mut punch = Command::new("fallocate");
+                    let offset = (from * BLOCK_BYTES).to_string();
+                    let length = ((to + 1 - from) * BLOCK_BYTES).to_string();
+                    punch.args(["--punch-hole", "--offset", &offset, "--length", &length]);
+                    assert!(succeeds(punch.arg(&self.image)));
+                }
+                Below::Loop(lower) => lower.take_blocks_away(&self.image, from, to),
+            }
         }
-        self.below.fill();
     }
 
     /// Gives back what was taken, and mounts it anew: what was not written is lost.
     pub fn give_back(&self) {
-        fs::remove_file(self.below.filler()).expect("it goes away");
-        let mut mount = Command::new("mount");
-        mount
-            .args(["-o", "loop"])
-            .arg(self.below.path.join("image"));
-        assert!(succeeds(Command::new("umount").arg(&self.path)));
-        assert!(succeeds(mount.arg(&self.path)));
+        fs::remove_file(self.small().filler()).expect("it goes away");
+        self.unmount_all();
+        self.mount_all();
     }
+
+    fn small(&self) -> &SmallDisk {
+        match &self.below {
+            Below::Small(small) => small,
+            Below::Loop(lower) => lower.small(),
+        }
+    }
+
+    fn unmount_all(&self) {
+        assert!(succeeds(Command::new("umount").arg(&self.path)));
+        if let Below::Loop(lower) = &self.below {
+            lower.unmount_all();
+        }
+    }
+
+    fn mount_all(&self) {
+        if let Below::Loop(lower) = &self.below {
+            lower.mount_all();
+        }
+        assert!(self.mount_again());
+    }
+}
+
+/// The extents of a file: the first block in the file; the first and the last on the disk.
+fn extents(file: &Path) -> Vec<[u64; 3]> {
+    let listed = Command::new("filefrag")
+        .args(["-s", "-v", "-b4096"])
+        .arg(file)
+        .output()
+        .expect("filefrag");
+    let listed = String::from_utf8(listed.stdout).expect("UTF-8");
+    let extents: Vec<[u64; 3]> = listed.lines().filter_map(extent).collect();
+    assert!(!extents.is_empty(), "{listed}");
+    extents
 }
 
 /// In a line about an extent: its first block in the file; its first and last on the disk.
