@@ -238,6 +238,13 @@ fn room_that_cannot_be_made_is_refused_and_made_again_and_no_poison() {
                 break;
             }
             assert_says(&answer, "not_written");
+            if refused == 0 {
+                let not_ready = client.get("/readyz");
+                assert_eq!(not_ready.status, 503, "{}", not_ready.text);
+                let says = |text| not_ready.text.contains(text);
+                assert!(says(r#""state":"disk_failing""#), "{}", not_ready.text);
+                assert!(says("cannot make room"), "{}", not_ready.text);
+            }
             refused += 1;
             assert!(Instant::now() < until, "no room is made any more");
             thread::sleep(Duration::from_millis(20));
@@ -246,7 +253,11 @@ fn room_that_cannot_be_made_is_refused_and_made_again_and_no_poison() {
     assert!(refused > 0, "the fault was never met");
     drop(strace);
     assert_eq!(client.settled().unique_processed, 13);
-    assert_eq!(process.terminate().code, Some(0));
+    process.wait_for_line("disk_failing is over");
+    let ended = process.terminate();
+    assert_eq!(ended.code, Some(0));
+    assert_documented("The disk fails while room is made", &ended.stderr);
+    assert!(!ended.stderr.contains("disk_full"), "{}", ended.stderr);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub use cursor::FrameCursor;
 pub use error::LogError;
 pub use format::LogId;
 pub use live::{Access, LiveLog, LogFigures};
-pub use no_room::NoRoom;
+pub use no_room::{Lack, NoRoom};
 pub use offline::OfflineLog;
 pub use recovery::Unclean;
 pub use room::give_up_reserve;

@@ -5,11 +5,22 @@ use std::path::Path;
 
 use super::storage::{Storage, is_disk_full};
 
+/// What stands in the way of making room.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// The disk, or a quota on it, is full.
+    DiskFull,
+    /// The disk fails.
+    DiskFails,
+    /// Nothing more is taken.
+    Stopping,
+}
+
 /// Why there is no room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoRoom {
-    /// Whether it is because the disk, or a quota on it, is full.
-    pub disk_full: bool,
+    /// Which kind of reason it is.
+    pub lack: Lack,
     /// One sentence.
     pub why: String,
 }
@@ -24,10 +35,14 @@ impl NoRoom {
         dir: &Path,
         floor_bytes: u64,
     ) -> NoRoom {
-        let disk_full = is_disk_full(error);
+        let lack = if is_disk_full(error) {
+            Lack::DiskFull
+        } else {
+            Lack::DiskFails
+        };
         let shown = dir.display();
         let why = match storage.free_bytes(dir) {
-            Ok(free) if disk_full => {
+            Ok(free) if lack == Lack::DiskFull => {
                 let floor = match floor_bytes {
                     0 => String::new(),
                     floor => format!(" and {floor} must stay free"),
@@ -38,14 +53,14 @@ impl NoRoom {
             }
             _ => format!("cannot make room of {bytes} bytes in {shown}: {error}"),
         };
-        NoRoom { disk_full, why }
+        NoRoom { lack, why }
     }
 
     /// Less is free than must stay free, though room that was made may be left.
     pub(super) fn low(free_bytes: u64, dir: &Path, floor_bytes: u64) -> NoRoom {
         let dir = dir.display();
         NoRoom {
-            disk_full: true,
+            lack: Lack::DiskFull,
             why: format!(
                 "the disk of {dir} has {free_bytes} bytes free, and {floor_bytes} must stay free"
             ),
@@ -55,7 +70,7 @@ impl NoRoom {
     /// Nothing more is taken.
     pub(super) fn stopping() -> NoRoom {
         NoRoom {
-            disk_full: false,
+            lack: Lack::Stopping,
             why: "the store is stopping".into(),
         }
     }

@@ -10,7 +10,7 @@ use super::format::*;
 use super::frame::{FrameHeader, PreparedPayload, encode_frame};
 use super::header::SegmentHeader;
 use super::live::LiveLog;
-use super::no_room::NoRoom;
+use super::no_room::{Lack, NoRoom};
 use super::recovery::{OpenSegment, encode_seal_frame};
 use super::room::{RoomMaker, RoomView};
 use super::segment::{SegmentFile, SegmentId};
@@ -287,7 +287,7 @@ impl Writer {
                 // Nothing has its name yet; the file is removed at the next start at the latest.
                 let _ = self.storage.remove(&spare.path);
                 return Err(NotPlaced::NoRoom(NoRoom {
-                    disk_full: true,
+                    lack: Lack::DiskFull,
                     why: error.to_string(),
                 }));
             }

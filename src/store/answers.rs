@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::event::Seq;
 use crate::index::fold::{Arrivals, Judged};
 pub use crate::index::{Order, TopicCount};
+use crate::log::Lack;
 pub use crate::render::LoggedEvent;
 use crate::render::rfc3339;
 
@@ -118,6 +119,8 @@ pub enum State {
     BacklogFull,
     /// There is no room for more.
     DiskFull,
+    /// The disk fails when room for more is made.
+    DiskFailing,
     /// Stopping.
     Draining,
     /// A write or a sync failed; the process is about to exit.
@@ -133,8 +136,21 @@ impl State {
             State::Degraded => "degraded",
             State::BacklogFull => "backlog_full",
             State::DiskFull => "disk_full",
+            State::DiskFailing => "disk_failing",
             State::Draining => "draining",
             State::Poisoned => "poisoned",
+        }
+    }
+}
+
+impl State {
+    /// What the store is doing when there is no room in its log for more; nothing special when
+    /// it only stops, which is a state of its own.
+    pub(super) fn without_room(lack: Lack) -> Option<State> {
+        match lack {
+            Lack::DiskFull => Some(State::DiskFull),
+            Lack::DiskFails => Some(State::DiskFailing),
+            Lack::Stopping => None,
         }
     }
 }

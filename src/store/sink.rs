@@ -9,7 +9,7 @@ use super::topic_gate::NewTopics;
 use super::watcher::Watcher;
 use crate::event::Seq;
 use crate::index::fold::{Arrivals, Judged};
-use crate::log::{CommitSink, Placed, Refused};
+use crate::log::{CommitSink, Lack, Placed, Refused};
 use crate::replayer::{Handed, Inbox, Shared, Waiter};
 
 /// Behind a longer replay nobody is kept waiting for a verdict.
@@ -95,11 +95,15 @@ impl CommitSink for Sink {
             Refused::NotWritten => {
                 PublishRefusal::NotWritten("the log takes no more writes".into())
             }
-            Refused::NoRoom(no_room) if no_room.disk_full => {
-                self.watcher.met(State::DiskFull, &no_room.why);
-                PublishRefusal::DiskFull(no_room.why)
+            Refused::NoRoom(no_room) => {
+                if let Some(state) = State::without_room(no_room.lack) {
+                    self.watcher.met(state, &no_room.why);
+                }
+                match no_room.lack {
+                    Lack::DiskFull => PublishRefusal::DiskFull(no_room.why),
+                    Lack::DiskFails | Lack::Stopping => PublishRefusal::NotWritten(no_room.why),
+                }
             }
-            Refused::NoRoom(no_room) => PublishRefusal::NotWritten(no_room.why),
         };
         ticket.reply.send(Outcome::Refused(refusal));
     }

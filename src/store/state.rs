@@ -43,8 +43,10 @@ impl Store {
         if let Some(why) = self.backlog_full() {
             holding.push((State::BacklogFull, why));
         }
-        if let Some(no_room) = self.status.no_room() {
-            holding.push((State::DiskFull, no_room.why));
+        if let Some(no_room) = self.status.no_room()
+            && let Some(state) = State::without_room(no_room.lack)
+        {
+            holding.push((state, no_room.why));
         }
         if self.draining.load(Ordering::Acquire) {
             holding.push((State::Draining, "the store is stopping".into()));

@@ -140,6 +140,12 @@ impl Watcher {
             State::DiskFull => {
                 tracing::error!("disk_full: {why}; publishes get 507, reads go on");
             }
+            State::DiskFailing => {
+                tracing::error!(
+                    "disk_failing: {why}; publishes get 503, reads go on, and it is tried again \
+                     every second"
+                );
+            }
             State::Ready | State::Rebuilding | State::Draining | State::Poisoned => {}
         }
     }
@@ -160,7 +166,7 @@ impl Spells {
 }
 
 fn say_over(state: State, lasted: Duration, now: State) {
-    if let State::Degraded | State::BacklogFull | State::DiskFull = state {
+    if let State::Degraded | State::BacklogFull | State::DiskFull | State::DiskFailing = state {
         let seconds = lasted.as_secs_f64();
         tracing::info!("{state} is over after {seconds:.1} s; the store is {now}");
     }

@@ -5,7 +5,7 @@ use super::history::{History, Outcome};
 use crate::log::inventory::{RESERVE_NAME, TORN_PREFIX};
 use crate::log::storage::simulated::{Options, SimulatedDisk, Survival};
 use crate::log::storage::{Storage, TEMP_PREFIX};
-use crate::log::{LogError, LogOptions};
+use crate::log::{Lack, LogError, LogOptions};
 
 fn small_disk(capacity_bytes: u64) -> SimulatedDisk {
     disk_with(Options {
@@ -46,7 +46,10 @@ fn a_full_disk_refuses_batches_serves_reads_and_heals_by_itself() {
     let (disk, mut history) = (small_disk(30_000), History::default());
     let mut publisher = Publisher::start(open(&disk, options()).unwrap());
     fill(&mut publisher, &mut history);
-    assert!(publisher.committer.status().no_room().unwrap().disk_full);
+    assert_eq!(
+        publisher.committer.status().no_room().unwrap().lack,
+        Lack::DiskFull
+    );
     judge_running(&publisher, &mut history);
     // A small batch may still fit; no answer is ever an unknown one.
     for bytes in [700, 10, 700, 10] {
