@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::canonical::canonical_digest;
-use super::digest::{CanonicalDigest, KeyDigest, PayloadDigest};
+use super::digest::{CanonicalDigest, KeyDigest, PayloadDigest, digests_of};
 use crate::event::{Event, KeyRule, PayloadKind, Seq};
 
 /// The version of the rules in this file and in `canonical`, written in every segment.
@@ -54,22 +54,27 @@ pub struct Arrivals {
 impl Arrivals {
     /// Hashes these events.
     pub fn of<'e>(rule: KeyRule, events: impl IntoIterator<Item = &'e Event<'e>>) -> Arrivals {
-        let mut arrivals = Arrivals::default();
+        let events: Vec<&Event<'_>> = events.into_iter().collect();
+        let mut topics = Vec::<Box<str>>::new();
         let mut positions = hashbrown::HashMap::<&str, u32>::new();
-        for event in events {
-            let next = positions.len() as u32;
-            let topic = *positions.entry(&event.topic).or_insert_with(|| {
-                arrivals.topics.push(event.topic.as_ref().into());
-                next
-            });
-            arrivals.list.push(Arrival {
-                key: KeyDigest::of(rule, event),
-                payload: PayloadDigest::of(event.kind, event.payload),
-                topic,
-                canonical: None,
-            });
-        }
-        arrivals
+        let digests = digests_of(rule, &events);
+        let list = events
+            .iter()
+            .zip(digests)
+            .map(|(event, (key, payload))| {
+                let topic = *positions.entry(&event.topic).or_insert_with(|| {
+                    topics.push(event.topic.as_ref().into());
+                    topics.len() as u32 - 1
+                });
+                Arrival {
+                    key,
+                    payload,
+                    topic,
+                    canonical: None,
+                }
+            })
+            .collect();
+        Arrivals { list, topics }
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! | file | has |
 //! |---|---|
-//! | `digest` `canonical` `fold` | the pure part |
+//! | `digest` (`lanes`: many at once) `canonical` `fold` | the pure part |
 //! | `delta` `topics` `shared` | what is in memory |
 //! | `handle` `apply` `lookup` `ask` | the way in and out |
 //! | `worker` `writer` `flush` `merge` `health` | the flush thread |
