@@ -6,6 +6,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use oncelog::cli::{dump, health, logging, publish, serve};
 use oncelog::config::{ServeOptions, given_options};
 
+/// Chosen by measurement: see "Allocator" in `benches/RESULTS.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An event store for one machine: at-least-once in, exactly-once kept.
 #[derive(Debug, Parser)]
 #[command(name = "oncelog", version, args_conflicts_with_subcommands = true)]

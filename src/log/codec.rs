@@ -108,7 +108,13 @@ pub fn encode_events(batch: &Batch<'_>) -> Result<Vec<u8>, CodecError> {
     // One event more costs about its own text and ten bytes.
     let estimate: usize = payload.events.iter().map(|e| e.payload.len() + 160).sum();
     let mut bytes = Vec::with_capacity(estimate);
-    options().serialize_into(&mut bytes, &payload)?;
+    // With a limit bincode goes over all of it twice, once only to find out its length.
+    options()
+        .with_no_limit()
+        .serialize_into(&mut bytes, &payload)?;
+    if bytes.len() > FRAME_PAYLOAD_BYTES_MAX {
+        return Err(bincode::Error::from(bincode::ErrorKind::SizeLimit).into());
+    }
     Ok(bytes)
 }
 
