@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use oncelog::cli::{dump, health, logging, publish, serve};
+use oncelog::cli::{bench, dump, health, logging, publish, serve};
 use oncelog::config::{ServeOptions, given_options};
 
 /// Chosen by measurement: see "Allocator" in `benches/RESULTS.md`.
@@ -39,6 +39,16 @@ enum Command {
     /// or --give-up-after was reached; 2 could not run, or the server takes no batch at all;
     /// 130 and 143 after Ctrl-C and SIGTERM.
     Publish(publish::PublishOptions),
+    /// Measure a running server, and check every one of its answers
+    ///
+    /// Sends events that it makes up, so it needs a store that may be filled with them. Every
+    /// answer is held against what was sent, and at the end the counters of /stats are too, so
+    /// nobody else may publish meanwhile.
+    ///
+    /// Exit codes: 0 all well; 1 refused or missing answers, or a difference between what was
+    /// sent and what the server says; 2 could not run; 130 and 143 after Ctrl-C and SIGTERM,
+    /// with the summary up to then.
+    Bench(bench::BenchOptions),
     /// Ask a running server whether it is well
     Health(health::HealthOptions),
 }
@@ -58,6 +68,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Dump(options)) => dump::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
+        Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Health(options)) => ExitCode::from(health::run(&options)),
     };
     logging::flush();

@@ -19,6 +19,7 @@ fn version_and_help_are_answers_and_no_errors() {
         &["serve", "--help"],
         &["dump", "--help"],
         &["publish", "--help"],
+        &["bench", "--help"],
     ] {
         let help = run(arguments);
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));

@@ -1,5 +1,6 @@
 //! The subcommands. They stand on the library; `serve` alone opens a store.
 
+pub mod bench;
 mod client;
 pub mod dump;
 pub mod health;
@@ -9,6 +10,7 @@ pub mod publish;
 mod scratch;
 pub mod serve;
 mod stops;
+mod voice;
 
 use std::path::Path;
 

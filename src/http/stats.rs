@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::app::{App, blocking, json_text, to_json};
 use super::error::Problem;
 use super::growth::GrowthFigures;
+use super::process_cpu::process_cpu_seconds;
 use super::query::Query;
 use super::rates::Rates;
 use super::traffic::AnswerCounts;
@@ -28,6 +29,7 @@ struct StatsAnswer {
     topics: Vec<String>,
     topics_total: u64,
     uptime: f64,
+    cpu_seconds: f64,
     fold_hash: String,
     log: LogFigures,
     index: IndexFigures,
@@ -112,6 +114,7 @@ impl StatsAnswer {
             pending: stats.pending,
             topics_total: stats.topics_total,
             uptime: stats.uptime_seconds,
+            cpu_seconds: process_cpu_seconds(),
             fold_hash: stats.fold_hash.to_string(),
             log: LogFigures::of(app, &stats),
             index: IndexFigures::of(&stats),

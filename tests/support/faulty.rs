@@ -147,7 +147,7 @@ impl Shared {
             let act = lock(&self.acts).pop_front().unwrap_or(Act::Pass);
             match act {
                 Act::Pass => stream.write_all(&self.pass(&request, "")?)?,
-                Act::PassDurable => stream.write_all(&self.pass(&request, "&wait=durable")?)?,
+                Act::PassDurable => stream.write_all(&self.pass(&request, "wait=durable")?)?,
                 Act::PassTo(other) => {
                     *lock(&self.upstream) = other;
                     stream.write_all(&self.pass(&request, "")?)?;
@@ -190,9 +190,14 @@ impl Shared {
         upstream.set_read_timeout(Some(PATIENCE))?;
         let length = request.body.len();
         let line = &request.line;
+        let before = match (more_query, line.contains('?')) {
+            ("", _) => "",
+            (_, true) => "&",
+            (_, false) => "?",
+        };
         write!(
             upstream,
-            "{line}{more_query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            "{line}{before}{more_query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
         )?;
         upstream.write_all(&request.body)?;
         let mut answer = Vec::new();

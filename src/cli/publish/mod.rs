@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `source`, `form`, `feed`, `split`, `check`, `batcher` | the reading thread: inputs become portions |
 //! | `settle`, `publisher`, `answer`, `pending`, `retry`, `pace` | a portion is sent until it is settled |
-//! | `receipts`, `refused`, `summary`, `voice` | what is told and kept of it |
+//! | `receipts`, `refused`, `summary` | what is told and kept of it |
 //!
 //! The same events are sent with the same ids, byte for byte, after every unknown outcome: the
 //! server keeps each once. So a run that was killed can be begun again from the start; what
@@ -28,7 +28,6 @@ mod settle;
 mod source;
 mod split;
 mod summary;
-mod voice;
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -43,6 +42,7 @@ pub use options::PublishOptions;
 
 use super::client::{Client, block_on};
 use super::stops::{Stop, Stops};
+use super::voice::Voice;
 use batcher::{Broken, FromInput};
 use options::OptionsError;
 use pace::Pace;
@@ -53,7 +53,6 @@ use refused::{RefusedFileError, Reports};
 use retry::Retry;
 use source::Source;
 use summary::Tally;
-use voice::Voice;
 
 /// How long the batch in flight may take after the first signal.
 const LAST_BATCH: Duration = Duration::from_secs(2);

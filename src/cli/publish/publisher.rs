@@ -10,8 +10,8 @@ use super::receipts::{ReceiptsError, ReceiptsFile};
 use super::refused::{RefusedFileError, Reports};
 use super::retry::{GaveUp, Retry};
 use super::summary::Tally;
-use super::voice::Voice;
 use crate::cli::client::{Answer, Client, NoAnswer};
+use crate::cli::voice::Voice;
 
 /// Of an answer: what a receipt can take (two names with every byte escaped, and the rest),
 /// and what stands around them, with a hundred errors.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::portion::{Place, Refusal};
 use super::source::{Source, is_same_file};
-use super::voice::Voice;
+use crate::cli::voice::Voice;
 use crate::render::json::push_string;
 
 /// How many of a kind are told on stderr.

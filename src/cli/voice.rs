@@ -13,13 +13,13 @@ const REDRAW: Duration = Duration::from_millis(200);
 
 /// Speaks, around the progress line if there is one.
 #[derive(Clone, Debug)]
-pub(super) struct Voice {
+pub(in crate::cli) struct Voice {
     progress: ProgressBar,
     is_quiet: bool,
 }
 
 impl Voice {
-    pub(super) fn new(is_quiet: bool) -> Voice {
+    pub(in crate::cli) fn new(is_quiet: bool) -> Voice {
         let is_shown = !is_quiet && stderr().is_terminal();
         let target = match is_shown {
             true => ProgressDrawTarget::stderr(),
@@ -37,26 +37,26 @@ impl Voice {
     }
 
     /// What must be known.
-    pub(super) fn say(&self, text: &str) {
+    pub(in crate::cli) fn say(&self, text: &str) {
         self.progress.suspend(|| say(text));
     }
 
     /// What is good to know.
-    pub(super) fn note(&self, text: &str) {
+    pub(in crate::cli) fn note(&self, text: &str) {
         if !self.is_quiet {
             self.say(text);
         }
     }
 
     /// Shows how far it is.
-    pub(super) fn progress(&self, text: impl FnOnce() -> String) {
+    pub(in crate::cli) fn progress(&self, text: impl FnOnce() -> String) {
         if !self.progress.is_hidden() {
             self.progress.set_message(without_controls(&text()));
         }
     }
 
     /// Takes the progress line away.
-    pub(super) fn end_progress(&self) {
+    pub(in crate::cli) fn end_progress(&self) {
         self.progress.finish_and_clear();
     }
 }
