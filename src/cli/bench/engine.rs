@@ -96,8 +96,7 @@ struct Shared<T> {
     stop: CancellationToken,
 }
 
-/// Sends the load, until its end or until it is told to stop. The intervals are told with what
-/// was counted up to then.
+/// Sends the load, until its end or until it is told to stop.
 ///
 /// # Errors
 /// The first connections cannot be made, or the system gives no timers.
@@ -105,7 +104,7 @@ pub async fn drive<T: Target + 'static>(
     target: T,
     load: Load,
     stop: CancellationToken,
-    mut tell: impl FnMut(&Interval, &Tally),
+    mut tell: impl FnMut(&Interval),
 ) -> io::Result<Measured> {
     let mut connections = Vec::new();
     for _ in 0..load.connections {
@@ -266,7 +265,7 @@ impl<T: Target> Shared<T> {
         &self,
         workers: &mut JoinSet<io::Result<()>>,
         intervals: &mut Intervals,
-        tell: &mut impl FnMut(&Interval, &Tally),
+        tell: &mut impl FnMut(&Interval),
     ) -> io::Result<()> {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         let mut stopped_at = None;
@@ -295,17 +294,17 @@ impl<T: Target> Shared<T> {
         }
     }
 
-    fn tell(&self, intervals: &mut Intervals, tell: &mut impl FnMut(&Interval, &Tally)) {
+    fn tell(&self, intervals: &mut Intervals, tell: &mut impl FnMut(&Interval)) {
         let mut tally = self.tally.borrow_mut();
         let mut recent = self.recent.borrow_mut();
         let interval = intervals.next(tally.events, &recent);
         tally.latency.add(&recent);
         recent.clear();
-        tell(&interval, &tally);
+        tell(&interval);
     }
 
     /// Counts what has no answer, and tells the last interval.
-    fn end(&self, intervals: &mut Intervals, tell: &mut impl FnMut(&Interval, &Tally)) {
+    fn end(&self, intervals: &mut Intervals, tell: &mut impl FnMut(&Interval)) {
         self.tally.borrow_mut().unknown += self.sequence.borrow().in_flight();
         for due in self.pace.not_sent() {
             // It waited so long at least.

@@ -42,10 +42,13 @@ use engine::{End, Load, Measured, drive};
 use http::HttpTarget;
 use options::{OptionsError, Settings};
 use summary::Report;
-use tally::{Published, Tally};
+use tally::Published;
 
 /// How long the verdicts of what is durable may take, before and after.
 const VERDICTS: Duration = Duration::from_secs(60);
+
+/// On a terminal, where no intervals were asked for.
+const PROGRESS_EVERY: Every = Every::Time(Duration::from_secs(1));
 
 const NOT_ALL_WELL: u8 = 1;
 const COULD_NOT_RUN: u8 = 2;
@@ -118,13 +121,15 @@ async fn measure(
     };
     let cpu_before = Counters::read(&mut client, VERDICTS).await?;
     let mut intervals = Vec::new();
-    let tell = |interval: &Interval, tally: &Tally| {
-        if load.report_every.is_some() {
+    let is_reported = load.report_every.is_some();
+    let tell = |interval: &Interval| match is_reported {
+        true => {
             voice.say(&summary::line(interval));
             intervals.push(*interval);
         }
-        voice.progress(|| format!("{} events", tally.events));
+        false => voice.progress(|| summary::line(interval)),
     };
+    load.report_every.get_or_insert(PROGRESS_EVERY);
     let (measured, stop) = until_stopped(driven, load.clone(), stops, tell).await?;
     let mut report = Report::new(options, &load, primed, measured);
     report.intervals = intervals;
@@ -148,7 +153,7 @@ async fn prime(target: &HttpTarget, load: &mut Load) -> Result<Published, StartE
         report_every: None,
         ..load.clone()
     };
-    let sent = drive(target.clone(), primer, CancellationToken::new(), |_, _| ()).await?;
+    let sent = drive(target.clone(), primer, CancellationToken::new(), |_| ()).await?;
     let tally = sent.tally;
     if !tally.is_all_well() {
         let mut words = tally
@@ -167,7 +172,7 @@ async fn until_stopped(
     target: HttpTarget,
     load: Load,
     mut stops: Stops,
-    tell: impl FnMut(&Interval, &Tally),
+    tell: impl FnMut(&Interval),
 ) -> io::Result<(Measured, Option<Stop>)> {
     let token = CancellationToken::new();
     let mut driving = Box::pin(drive(target, load, token.clone(), tell));
