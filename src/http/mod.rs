@@ -44,5 +44,7 @@ pub use auth::Token;
 pub use error::{ErrorCode, PROBLEM_JSON, Problem, Retry};
 pub use options::HttpOptions;
 pub(crate) use process_cpu::process_cpu_seconds;
+#[doc(hidden)]
+pub use publish_answer::judged_text;
 pub use server::{Served, serve, serve_opening};
 pub use service::panic_words;

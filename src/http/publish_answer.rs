@@ -19,6 +19,12 @@ pub(super) enum Receipts {
 /// An event's id.
 pub(super) type EventName = Box<str>;
 
+/// The answer to a batch that was judged, alone: for the benches.
+#[doc(hidden)]
+pub fn judged_text(arrivals: Arc<Arrivals>, judged: &[Judged]) -> Vec<u8> {
+    PublishAnswer::new(judged.len(), arrivals, Receipts::NotStored).judged(judged)
+}
+
 /// What an answer needs of its request.
 #[derive(Debug)]
 pub(super) struct PublishAnswer {
