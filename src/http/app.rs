@@ -46,7 +46,7 @@ impl App {
 }
 
 /// Bounds how many reads of events are under way at the same time: each takes as much memory
-/// as the frame that it decodes.
+/// as a page, or as the largest event in it.
 #[derive(Clone, Debug)]
 pub(super) struct Reads(Arc<Semaphore>);
 

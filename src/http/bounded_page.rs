@@ -1,6 +1,6 @@
 //! A page of events with a limit, of which is known before it is sent whether more follow.
 
-use super::event_pages::page_bytes;
+use super::event_pages::PAGE_BYTES;
 use crate::event::Seq;
 use crate::render::{EventWriter, Show};
 use crate::store::{EventScan, ReadError};
@@ -58,7 +58,7 @@ impl Bounded {
             more,
             ..
         } = &mut self;
-        let (enough, mut looked_at) = (page_bytes(scan), 0);
+        let mut looked_at = 0;
         let goes_on = scan.next_page(&mut |logged| {
             *more = count == limit;
             if *more {
@@ -77,7 +77,7 @@ impl Bounded {
             text.take_if(|out| out.len() > KEPT_BYTES_MAX);
             *count += 1;
             looked_at += logged.event.payload.len() + EVENT_BYTES_LEAST;
-            looked_at < enough
+            looked_at < PAGE_BYTES
         })?;
         self.known = self.more || !goes_on;
         if self.known

@@ -4,7 +4,8 @@
 //! only when hyper asks for it: a slow client holds no thread, and of its answer a page that
 //! is being sent and perhaps the next one. No page is longer than [`LONG_PAGE_BYTES`]: the
 //! text of a larger event is sent in parts, for each of which it is made again. How many
-//! pages are made at once is bounded too ([`super::app::Reads`]), and with it what decoding takes.
+//! pages are made at once is bounded too ([`super::app::Reads`]), and with it what large events
+//! take.
 
 use std::sync::Arc;
 
@@ -17,19 +18,9 @@ use crate::render::{EventWriter, Show};
 use crate::store::{EventScan, LoggedEvent, Lookup, ReadError};
 
 /// About how much text is made at once.
-const PAGE_BYTES: usize = 512 << 10;
-/// The same while large frames are read, each of which is decoded anew for each page; and the
-/// most that is kept of an answer.
+pub(super) const PAGE_BYTES: usize = 512 << 10;
+/// The most that is kept of an answer.
 const LONG_PAGE_BYTES: usize = 1 << 20;
-
-/// How much text to make of what this scan is reading.
-pub(super) fn page_bytes(scan: &EventScan) -> usize {
-    if scan.reads_large_frames() {
-        LONG_PAGE_BYTES
-    } else {
-        PAGE_BYTES
-    }
-}
 
 /// Makes one page after the other.
 pub(super) struct PageMaker {
@@ -64,8 +55,7 @@ impl PageMaker {
         }
         let mut cut = None;
         if !self.ended {
-            let enough = page_bytes(&self.scan);
-            out.reserve(enough + enough / 4);
+            out.reserve(PAGE_BYTES + PAGE_BYTES / 4);
             let PageMaker {
                 app,
                 scan,
@@ -83,7 +73,7 @@ impl PageMaker {
                 writer.push(&mut out, logged, *show);
                 cut = CutEvent::of(app, logged.judged.seq, *show, begin, out.len());
                 *left -= 1;
-                *left > 0 && out.len() < enough
+                *left > 0 && out.len() < PAGE_BYTES
             })?;
             self.ended = !more || self.left == 0;
         }

@@ -83,6 +83,12 @@ pub enum CodecError {
         /// By the payload.
         payload: usize,
     },
+    /// It ends within an event.
+    #[error("the payload ends within an event")]
+    Cut,
+    /// It goes on behind its last event.
+    #[error("bytes follow the last event")]
+    Trailing,
     /// A verdict that is none.
     #[error("verdict {0}")]
     UnknownVerdict(u8),
@@ -128,6 +134,14 @@ pub fn decode_events(payload: &[u8], count: u32) -> Result<Vec<Event<'_>>, Codec
     payload.events.into_iter().map(event_of).collect()
 }
 
+/// The event that is these bytes, found by [`super::event_bounds`].
+///
+/// # Errors
+/// [`CodecError`] when it is not, to the last byte, what `encode_events` made of one.
+pub fn decode_event(bytes: &[u8]) -> Result<Event<'_>, CodecError> {
+    event_of(options().deserialize(bytes)?)
+}
+
 /// The payload of an `erased` frame.
 ///
 /// # Errors
@@ -155,7 +169,7 @@ pub fn decode_erased(payload: &[u8], count: u32) -> Result<Erased<'_>, CodecErro
     }
 }
 
-fn check_count(header: u32, payload: usize) -> Result<(), CodecError> {
+pub(super) fn check_count(header: u32, payload: usize) -> Result<(), CodecError> {
     if header as usize == payload {
         Ok(())
     } else {

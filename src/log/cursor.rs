@@ -7,7 +7,8 @@ use super::error::{Corruption, Evidence, Fault, LogError, SealFault};
 use super::format::FrameType;
 use super::frame::FrameFault;
 use super::live::{LiveLog, LiveSegment};
-use super::reader::{Frame, FrameWalk, Step};
+use super::parts::PayloadParts;
+use super::reader::{Frame, FrameWalk, InParts, Step};
 use super::segment::SegmentId;
 use crate::event::{Event, Seq};
 
@@ -18,6 +19,8 @@ pub struct FrameCursor {
     place: Option<(Arc<LiveSegment>, FrameWalk)>,
     next: Seq,
     upto: Seq,
+    /// Larger frames are read in parts.
+    whole_bytes: u64,
 }
 
 impl FrameCursor {
@@ -27,7 +30,20 @@ impl FrameCursor {
             place: None,
             next: from.max(Seq::FIRST),
             upto,
+            whole_bytes: u64::MAX,
         }
+    }
+
+    /// Does not have payloads of frames in memory that are longer than this: those are in
+    /// [`take_parts`](Self::take_parts), and not in [`payload`](Self::payload).
+    pub(super) fn in_parts(mut self, whole_bytes: u64) -> FrameCursor {
+        self.whole_bytes = whole_bytes;
+        self
+    }
+
+    /// The payload of the frame that was given last, if it is read in parts.
+    pub(super) fn take_parts(&mut self) -> Option<PayloadParts> {
+        self.place.as_mut().and_then(|(_, walk)| walk.take_parts())
     }
 
     /// The first seq that the next frame must hold.
@@ -52,6 +68,10 @@ impl FrameCursor {
                         return Ok(None);
                     };
                     let walk = segment.walk_to(self.next, &self.log)?;
+                    let walk = walk.in_parts(InParts {
+                        over_bytes: self.whole_bytes,
+                        known: Arc::clone(&self.log.proven),
+                    });
                     self.place.insert((segment, walk))
                 }
             };

@@ -240,13 +240,19 @@ pub fn check_payload<'b>(
     let Some(frame) = frame.get(..header.frame_bytes() as usize) else {
         return Err(FrameFault::PayloadCut);
     };
-    let mut crc = context(segment, offset);
-    crc.update(&frame[..56]);
+    let mut crc = payload_hasher(segment, offset, frame);
     crc.update(&frame[HEADER_BYTES..]);
     if crc.finalize() != header.payload_crc {
         return Err(FrameFault::PayloadCrc);
     }
     Ok(&frame[HEADER_BYTES..HEADER_BYTES + header.payload_bytes as usize])
+}
+
+/// The sum over what comes before the payload: its CRC goes on with payload and padding.
+pub(super) fn payload_hasher(segment: &SegmentHeader, offset: u64, head: &[u8]) -> Hasher {
+    let mut crc = context(segment, offset);
+    crc.update(&head[..56]);
+    crc
 }
 
 fn context(segment: &SegmentHeader, offset: u64) -> Hasher {

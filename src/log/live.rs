@@ -7,12 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::cursor::FrameCursor;
 use super::error::{Evidence, LogError};
-use super::format::{FrameType, LogId};
+use super::event_cursor::{EventCursor, Reading};
+use super::format::LogId;
 use super::header::{FrameTable, SegmentHeader};
-use super::reader::{ByteSource, Frame, FrameWalk};
+use super::proven::ProvenFrames;
+use super::reader::{ByteSource, FrameWalk};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Storage, StorageFile};
-use crate::event::{Event, Seq};
+use crate::event::Seq;
 
 /// Figures about a log.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct LiveLog {
     access: Access,
     segments: RwLock<Vec<Arc<LiveSegment>>>,
     durable: AtomicU64,
+    /// Large frames that were checked.
+    pub(super) proven: Arc<ProvenFrames>,
     used_bytes: AtomicU64,
     pub(super) written_bytes: AtomicU64,
     pub(super) syncs: AtomicU64,
@@ -97,6 +101,7 @@ impl LiveLog {
             access,
             segments: RwLock::default(),
             durable: AtomicU64::new(durable.get()),
+            proven: Arc::default(),
             used_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
@@ -244,26 +249,9 @@ impl LiveLog {
         FrameCursor::new(self.clone(), from, upto)
     }
 
-    /// Gives the event with this seq and its frame to `visit`; none if it is not durable or
-    /// its frame is not of events.
-    ///
-    /// # Errors
-    /// I/O errors and damage.
-    pub fn event<T>(
-        self: &Arc<Self>,
-        seq: Seq,
-        visit: impl FnOnce(&Frame, &Event<'_>) -> T,
-    ) -> Result<Option<T>, LogError> {
-        let mut cursor = self.frames(seq, seq);
-        let Some(frame) = cursor.next_frame()? else {
-            return Ok(None);
-        };
-        if frame.frame_type != Some(FrameType::Events) {
-            return Ok(None);
-        }
-        let events = cursor.events(&frame)?;
-        let place = seq.since(frame.header.first_seq) as usize;
-        Ok(events.get(place).map(|event| visit(&frame, event)))
+    /// Single events, as far as they are durable.
+    pub fn events(self: &Arc<Self>, reading: Reading) -> EventCursor {
+        EventCursor::new(self.clone(), reading)
     }
 
     /// What proves that the frames of this segment that are said to be durable are it.

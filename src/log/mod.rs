@@ -2,15 +2,18 @@
 //!
 //! From the bytes up: [`mod@format`] is the specification; `header`, [`frame`] and [`codec`]
 //! are pure functions between bytes and meaning; [`storage`] is the seam below, where
-//! faults are made; [`segment`] and [`reader`] read; `tail` decides how a log ends, `survey`
+//! faults are made; [`segment`] and [`reader`] read, large frames in `parts`; `tail` decides how a log ends, `survey`
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
-//! `committer` write; [`live`] and `cursor` are what readers in the same process see, and
-//! `offline` what those see who only look.
+//! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
+//! readers in the same process see, and `offline` what those see who only look.
 
 pub mod codec;
 mod committer;
 mod cursor;
 pub mod error;
+mod event_bounds;
+mod event_cursor;
+mod event_marks;
 pub mod format;
 #[cfg(test)]
 mod format_tests;
@@ -22,6 +25,8 @@ pub mod inventory;
 pub mod live;
 mod no_room;
 mod offline;
+mod parts;
+mod proven;
 pub mod reader;
 #[cfg(test)]
 mod reader_tests;
@@ -34,6 +39,7 @@ pub mod tail;
 #[cfg(test)]
 mod tests;
 mod torn;
+mod window;
 mod writer;
 
 use std::path::Path;
@@ -42,6 +48,7 @@ use std::sync::Arc;
 pub use committer::{CommitSink, Committer, Refused, Status};
 pub use cursor::FrameCursor;
 pub use error::LogError;
+pub use event_cursor::{EventCursor, Reading};
 pub use format::LogId;
 pub use live::{Access, LiveLog, LogFigures};
 pub use no_room::{Lack, NoRoom};

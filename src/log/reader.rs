@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use super::codec::CodecError;
 use super::error::{Corruption, Evidence, Fault, LogError};
+use super::event_marks::EventMarks;
 use super::format::*;
 use super::frame::{FrameFault, FrameHeader, check_payload, decode_header};
 use super::header::SegmentHeader;
+use super::parts::PayloadParts;
+use super::proven::{ProvenFrames, check_in_parts};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Mapping, StorageFile};
+use super::window::{WINDOW_BYTES, Window};
 use crate::event::Seq;
-
-/// How much is read at a time, once it is clear that much is read.
-const WINDOW_BYTES: usize = 256 * 1024;
-/// How much is read at first: most walks end after a frame or two, at the one looked for.
-const FIRST_WINDOW_BYTES: usize = 16 * 1024;
 
 /// Where a segment's bytes come from.
 #[derive(Clone, Debug)]
@@ -41,6 +40,18 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Its payload as damage.
+    pub(super) fn corrupt(&self, fault: Fault, evidence: Evidence) -> LogError {
+        Corruption {
+            segment: self.segment,
+            offset: self.offset,
+            seq: self.header.first_seq,
+            fault,
+            evidence,
+        }
+        .into()
+    }
+
     /// Its payload as damage, or as a later version's.
     pub fn undecodable(&self, error: CodecError, evidence: Evidence) -> LogError {
         if matches!(
@@ -53,14 +64,7 @@ impl Frame {
                 what: error.to_string(),
             };
         }
-        Corruption {
-            segment: self.segment,
-            offset: self.offset,
-            seq: self.header.first_seq,
-            fault: error.into(),
-            evidence,
-        }
-        .into()
+        self.corrupt(error.into(), evidence)
     }
 }
 
@@ -86,6 +90,17 @@ pub struct FrameWalk {
     due: Seq,
     limit: u64,
     payload: (u64, usize),
+    in_parts: Option<InParts>,
+    parts: Option<PayloadParts>,
+}
+
+/// How large frames are read, where not as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct InParts {
+    /// Those that are larger than this.
+    pub(super) over_bytes: u64,
+    /// What is known of such frames.
+    pub(super) known: Arc<ProvenFrames>,
 }
 
 impl FrameWalk {
@@ -100,7 +115,16 @@ impl FrameWalk {
             due: header.first_seq,
             limit: u64::MAX,
             payload: (0, 0),
+            in_parts: None,
+            parts: None,
         }
+    }
+
+    /// Does not have the payloads of large frames in memory: they are in
+    /// [`take_parts`](Self::take_parts) then, and not in [`payload`](Self::payload).
+    pub(super) fn in_parts(mut self, in_parts: InParts) -> FrameWalk {
+        self.in_parts = Some(in_parts);
+        self
     }
 
     /// A walk over a segment's file with `pread`.
@@ -152,9 +176,8 @@ impl FrameWalk {
         };
         let frame_type = header.frame_type();
         understood(&header).map_err(StepError::Newer)?;
-        let whole = header.frame_bytes() as usize;
-        let bytes = self.window.view(&self.source, offset, whole, self.limit)?;
-        if let Err(fault) = check_payload(&self.header, offset, &header, bytes) {
+        let head = *head.first_chunk().expect("a header was decoded from it");
+        if let Err(fault) = self.check(offset, &header, &head)? {
             return Ok(Step::Fault(fault.into()));
         }
         if header.first_seq != self.due {
@@ -176,15 +199,64 @@ impl FrameWalk {
         if bare && header.payload_bytes > 0 {
             return Ok(Step::Fault(Fault::UnexpectedPayload));
         }
-        self.offset += whole as u64;
+        self.offset += header.frame_bytes();
         self.due = header.next_seq();
-        self.payload = (offset + HEADER_BYTES as u64, header.payload_bytes as usize);
+        self.payload = match &self.parts {
+            None => (offset + HEADER_BYTES as u64, header.payload_bytes as usize),
+            Some(_) => (0, 0),
+        };
         Ok(Step::Frame(Frame {
             segment: self.id,
             offset,
             header,
             frame_type,
         }))
+    }
+
+    /// Checks a payload, large ones in parts.
+    fn check(
+        &mut self,
+        offset: u64,
+        header: &FrameHeader,
+        head: &[u8; HEADER_BYTES],
+    ) -> io::Result<Result<(), FrameFault>> {
+        self.parts = None;
+        let whole = header.frame_bytes();
+        let in_parts = match &self.in_parts {
+            Some(in_parts) if whole > in_parts.over_bytes => in_parts,
+            _ => {
+                let len = whole as usize;
+                let bytes = self.window.view(&self.source, offset, len, self.limit)?;
+                return Ok(check_payload(&self.header, offset, header, bytes).map(|_| ()));
+            }
+        };
+        if offset + whole > self.limit {
+            return Ok(Err(FrameFault::PayloadCut));
+        }
+        let proven = match in_parts.known.get(self.id, offset, header) {
+            Some(proven) => proven,
+            None => match check_in_parts(&self.header, &self.source, offset, header, head)? {
+                Ok(proven) => {
+                    let proven = Arc::new(proven);
+                    let marks = EventMarks::most(header.count);
+                    in_parts.known.keep(self.id, offset, &proven, marks);
+                    proven
+                }
+                Err(fault) => return Ok(Err(fault)),
+            },
+        };
+        self.parts = Some(PayloadParts::new(
+            self.source.clone(),
+            offset,
+            header,
+            proven,
+        ));
+        Ok(Ok(()))
+    }
+
+    /// The payload of the frame that the last step gave, if it is read in parts.
+    pub(super) fn take_parts(&mut self) -> Option<PayloadParts> {
+        self.parts.take()
     }
 
     /// The payload of the frame that the last step gave, without the padding; empty if the
@@ -198,6 +270,7 @@ impl FrameWalk {
     pub fn forget(&mut self) {
         self.window = Window::default();
         self.payload = (0, 0);
+        self.parts = None;
     }
 
     /// Stands before a frame again that a step has given.
@@ -307,77 +380,6 @@ fn understood(header: &FrameHeader) -> Result<(), String> {
             Err(format!("key rule {}", header.key_rule))
         }
         Some(_) => Ok(()),
-    }
-}
-
-/// A stretch of the file in memory.
-#[derive(Debug, Default)]
-struct Window {
-    start: u64,
-    bytes: Vec<u8>,
-    /// How much the last read took in at least; each one takes twice as much.
-    read_bytes: usize,
-}
-
-impl Window {
-    /// Up to `len` bytes at this offset; fewer only at the end of the file or at the limit.
-    fn view<'w>(
-        &'w mut self,
-        source: &'w ByteSource,
-        offset: u64,
-        len: usize,
-        limit: u64,
-    ) -> io::Result<&'w [u8]> {
-        let len = len.min(usize::try_from(limit.saturating_sub(offset)).unwrap_or(usize::MAX));
-        match source {
-            ByteSource::Mapped(map) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(map.len());
-                Ok(&map[start..start.saturating_add(len).min(map.len())])
-            }
-            ByteSource::File(file) => {
-                let end = self.start + self.bytes.len() as u64;
-                if offset < self.start || offset + len as u64 > end {
-                    self.fill(file.as_ref(), offset, len, limit)?;
-                }
-                let start = (offset - self.start) as usize;
-                let end = (start + len).min(self.bytes.len());
-                Ok(&self.bytes[start..end])
-            }
-        }
-    }
-
-    /// The bytes at this place if they are in memory, as after a `view` of them.
-    fn seen<'w>(&'w self, source: &'w ByteSource, offset: u64, len: usize) -> &'w [u8] {
-        let (start, bytes) = match source {
-            ByteSource::Mapped(map) => (0, &map[..]),
-            ByteSource::File(_) => (self.start, &self.bytes[..]),
-        };
-        let place = offset
-            .checked_sub(start)
-            .and_then(|at| usize::try_from(at).ok());
-        place
-            .and_then(|at| bytes.get(at..at.checked_add(len)?))
-            .unwrap_or_default()
-    }
-
-    fn fill(
-        &mut self,
-        file: &dyn StorageFile,
-        offset: u64,
-        len: usize,
-        limit: u64,
-    ) -> io::Result<()> {
-        // What lies behind the limit may still change, so it is never kept.
-        let ahead = usize::try_from(limit - offset).unwrap_or(usize::MAX);
-        self.read_bytes = (self.read_bytes * 2).clamp(FIRST_WINDOW_BYTES, WINDOW_BYTES);
-        let wanted = len.max(self.read_bytes).min(ahead);
-        // A frame's length is a claim until its CRC was checked: never more memory than file.
-        let there = usize::try_from(file.len()?.saturating_sub(offset)).unwrap_or(usize::MAX);
-        self.start = offset;
-        self.bytes.resize(wanted.min(there), 0);
-        let count = file.read_at(&mut self.bytes, offset)?;
-        self.bytes.truncate(count);
-        Ok(())
     }
 }
 

@@ -2,12 +2,13 @@
 //! passed over. And where damage is said to be.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::{Fault, LogError};
 use super::format::*;
-use super::frame::{FrameHeader, PreparedPayload, encode_frame};
+use super::frame::{FrameFault, FrameHeader, PreparedPayload, encode_frame};
 use super::header::SegmentHeader;
-use super::reader::{FrameWalk, Step, StepError};
+use super::reader::{FrameWalk, InParts, Step, StepError};
 use super::recovery::{RecoveryOptions, recover};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::FileSystem;
@@ -124,5 +125,29 @@ fn a_broken_seal_does_not_hide_where_the_damage_begins() {
             }
             other => panic!("cut to {length}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_frame_that_ends_behind_the_limit_is_not_read_in_parts_either() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let id = SegmentId(Seq::FIRST);
+    let mut bytes = SEGMENT.encode().to_vec();
+    let payload = PreparedPayload::new(vec![7; 1000]);
+    encode_frame(&SEGMENT, 64, frame(1, 1, 0), &payload, &mut bytes);
+    std::fs::write(dir.path().join(id.file_name()), &bytes).expect("a segment");
+    let segment = SegmentFile::open(&FileSystem, dir.path(), id).expect("a good header");
+    for over_bytes in [0, 900, 1064, u64::MAX] {
+        let known = Arc::default();
+        let mut walk = FrameWalk::of_file(&segment).in_parts(InParts { over_bytes, known });
+        walk.set_limit(bytes.len() as u64 - 1);
+        let cut = walk.step();
+        assert!(
+            matches!(cut, Ok(Step::Fault(Fault::Frame(FrameFault::PayloadCut)))),
+            "{over_bytes}: {cut:?}"
+        );
+        walk.set_limit(bytes.len() as u64);
+        assert!(matches!(walk.step(), Ok(Step::Frame(_))), "{over_bytes}");
+        assert_eq!(walk.take_parts().is_some(), over_bytes < 1064);
     }
 }

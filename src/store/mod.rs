@@ -11,6 +11,7 @@ mod lock;
 mod open;
 mod open_error;
 mod options;
+mod plan;
 mod rights;
 mod scan;
 mod sink;
@@ -40,7 +41,7 @@ use crate::index::fold::{Arrivals, Verdict};
 use crate::index::{Index, IndexError};
 use crate::log::codec::encode_events;
 use crate::log::frame::PreparedPayload;
-use crate::log::{Committer, LiveLog, LogError, LogId, PreparedBatch, Status};
+use crate::log::{Committer, LiveLog, LogError, LogId, PreparedBatch, Reading, Status};
 use crate::replayer::{Replayer, Shared};
 use sink::{Reply, Ticket};
 use topic_gate::{NewTopics, TopicGate};
@@ -190,14 +191,14 @@ impl Store {
             Some(judged) if judged.verdict != Verdict::Lost => *judged,
             _ => return Ok(Lookup::Lost),
         };
-        let found = self.log.event(seq, |frame, event| {
-            visit(&LoggedEvent {
+        Ok(match self.log.events(Reading::Picking).event(seq)? {
+            Some((received_at, event)) => Lookup::Found(visit(&LoggedEvent {
                 judged,
-                received_at: frame.header.received_at,
-                event: event.clone(),
-            })
-        })?;
-        Ok(found.map_or(Lookup::Lost, Lookup::Found))
+                received_at,
+                event,
+            })),
+            None => Lookup::Lost,
+        })
     }
 
     /// Events up to what is applied now.

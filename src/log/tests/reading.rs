@@ -8,7 +8,7 @@ use super::history::History;
 use super::stores;
 use crate::event::Seq;
 use crate::log::storage::simulated::Survival;
-use crate::log::{LogError, LogOptions, OfflineLog};
+use crate::log::{LogError, LogOptions, OfflineLog, Reading};
 
 #[test]
 fn a_cursor_follows_the_writer_across_segments() {
@@ -76,18 +76,17 @@ fn every_event_is_found_by_its_seq_and_none_beyond() {
     let live = reopen(&left, &mut history).unwrap().live;
     let mut ids = Vec::new();
     for seq in 1..=last.get() {
-        let id = live.event(Seq::new(seq), |frame, event| {
-            assert!(frame.header.first_seq <= Seq::new(seq));
-            event.event_id.to_string()
-        });
-        ids.push(id.unwrap().expect("it is durable"));
+        let mut events = live.events(Reading::Picking);
+        let found = events.event(Seq::new(seq)).unwrap();
+        let (_, event) = found.expect("it is durable");
+        ids.push(event.event_id.into_owned());
     }
     let published: Vec<String> = (0..40)
         .flat_map(|batch| (0..1 + batch % 3).map(move |place| format!("{batch}-{place}")))
         .collect();
     assert_eq!(ids, published);
-    let beyond = live.event(last.next(), |_, _| ());
-    assert!(matches!(beyond, Ok(None)));
+    let mut events = live.events(Reading::Picking);
+    assert!(matches!(events.event(last.next()), Ok(None)));
 }
 
 #[test]
