@@ -136,6 +136,74 @@ fn a_long_answer_is_streamed_whole() {
 }
 
 #[test]
+fn pages_that_end_within_a_batch_go_on_where_they_ended() {
+    let server = Server::start();
+    let (count, topics) = (20_000, 50);
+    let id = |number: u64| format!("{number}-{}", "i".repeat(number as usize % 250));
+    let text = |number: u64| "x".repeat(number as usize * 37 % 600);
+    let events: Vec<String> = (1..=count)
+        .map(|number| {
+            format!(
+                r#"{{"topic":"t{}","event_id":"{}","payload":"{}"}}"#,
+                number % topics,
+                id(number),
+                text(number)
+            )
+        })
+        .collect();
+    server.publish_one("before", "1", "1");
+    assert_eq!(
+        server.publish("", format!("[{}]", events.join(","))).status,
+        200
+    );
+    server.publish_one("behind", "1", "1");
+    let is_whole = |answer: &Answer, expected: Vec<u64>| {
+        assert_eq!(seqs(answer), expected);
+        for event in answer.json().as_array().expect("an array") {
+            // The event before it took seq 1.
+            let number = event["seq"].as_u64().expect("a seq") - 1;
+            if (1..=count).contains(&number) {
+                assert_eq!(event["event_id"], id(number));
+                assert_eq!(event["payload"], text(number));
+            }
+        }
+    };
+    is_whole(&server.get("/events"), (1..=count + 2).collect());
+    is_whole(
+        &server.get("/events?order=desc"),
+        (1..=count + 2).rev().collect(),
+    );
+    let of_topic = |topic: u64| (1..=count).filter(move |number| number % topics == topic);
+    for topic in [0, 7, 49] {
+        let expected: Vec<u64> = of_topic(topic).map(|number| number + 1).collect();
+        is_whole(
+            &server.get(&format!("/events?topic=t{topic}")),
+            expected.clone(),
+        );
+        let (mut path, mut found) = (
+            Some(format!("/events?topic=t{topic}&order=desc&limit=30")),
+            Vec::new(),
+        );
+        while let Some(next) = path {
+            let answer = server.get(&next);
+            let page = seqs(&answer);
+            is_whole(&answer, page.clone());
+            found.extend(page);
+            path = answer.next();
+        }
+        found.reverse();
+        assert_eq!(found, expected);
+    }
+    for seq in [1, 2, 3, count / 2, count, count + 1, count + 2] {
+        let event = server.get(&format!("/events/{seq}")).json();
+        assert_eq!(event["seq"], seq);
+        if (2..=count + 1).contains(&seq) {
+            assert_eq!(event["event_id"], id(seq - 1));
+        }
+    }
+}
+
+#[test]
 fn a_page_too_large_to_keep_is_the_same_page() {
     let server = Server::start();
     let payload = format!("\"{}\"", "x".repeat(1 << 20));

@@ -1,14 +1,17 @@
 //! Risk: an event that is asked for alone, out of the middle of a batch, in any order, is
 //! another one, or has bytes that nobody checked.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::harness::{Publisher, in_log, names, new_disk, open, options, reopen};
 use super::history::History;
 use crate::event::Seq;
 use crate::log::codec::decode_events;
-use crate::log::storage::simulated::Rng;
-use crate::log::{EventCursor, LiveLog, LogError, Reading};
+use crate::log::format::FrameType;
+use crate::log::storage::FileSystem;
+use crate::log::storage::simulated::{Rng, SimulatedDisk};
+use crate::log::{EventCursor, LiveLog, LogError, OfflineLog, Reading};
 
 const BOTH: [Reading; 2] = [Reading::InOrder, Reading::Picking];
 /// Events of batches: below and above what is read as a whole, with and without marks.
@@ -90,12 +93,7 @@ fn an_event_is_the_same_in_whatever_order_it_is_asked_for() {
 }
 
 /// A log with one large frame, and the name of its file.
-fn one_frame() -> (
-    super::super::storage::simulated::SimulatedDisk,
-    Publisher,
-    History,
-    String,
-) {
+fn one_frame() -> (SimulatedDisk, Publisher, History, String) {
     let (disk, mut history) = (new_disk(), History::default());
     let mut publisher = Publisher::start(open(&disk, options()).unwrap());
     let (count, bytes) = (40, 20);
@@ -166,4 +164,35 @@ fn a_part_that_cannot_be_read_is_an_error_of_what_lies_there_only() {
     let failed = failed.count();
     assert!((1..30).contains(&failed), "{failed} of 40");
     assert!(events.event(Seq::new(1)).unwrap().is_some());
+}
+
+#[test]
+fn what_has_no_bytes_is_no_event_and_does_not_hide_what_stands_around_it() {
+    // It has a hole, an erased batch, attributes of a batch, frames that are passed over.
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden/log");
+    let live = OfflineLog::open(Arc::new(FileSystem), &golden)
+        .unwrap()
+        .live;
+    let last = live.durable().get();
+    for reading in BOTH {
+        for order in [(1..=last).collect::<Vec<_>>(), (1..=last).rev().collect()] {
+            let mut events = live.events(reading);
+            let mut without = 0;
+            for seq in order {
+                let mut frames = live.frames(Seq::new(seq), Seq::new(seq));
+                let frame = frames.next_frame().unwrap().expect("it takes a seq");
+                let found = events.event(Seq::new(seq)).unwrap();
+                if frame.frame_type == Some(FrameType::Events) {
+                    let all = frames.events(&frame).unwrap();
+                    let place = seq - frame.header.first_seq.get();
+                    let expected = (frame.header.received_at, all[place as usize].clone());
+                    assert_eq!(found, Some(expected), "{seq}");
+                } else {
+                    assert_eq!(found, None, "{seq}");
+                    without += 1;
+                }
+            }
+            assert_eq!(without, 6);
+        }
+    }
 }
