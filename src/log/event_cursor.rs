@@ -14,9 +14,6 @@ use super::parts::{PartError, PayloadParts};
 use super::reader::Frame;
 use crate::event::{Event, Seq};
 
-/// A seq that lies further ahead is looked up rather than walked to.
-const WALK_SEQS: u64 = 1024;
-
 /// What is wanted of a log.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
@@ -33,6 +30,14 @@ impl Reading {
             _ if cfg!(test) => 512,
             Reading::InOrder => 256 * 1024,
             Reading::Picking => 32 * 1024,
+        }
+    }
+
+    /// A seq that lies further ahead is looked up rather than walked to: each may be a frame.
+    const fn walk_seqs(self) -> u64 {
+        match self {
+            Reading::InOrder => 1024,
+            Reading::Picking => 64,
         }
     }
 
@@ -111,12 +116,12 @@ impl EventCursor {
     fn find(&mut self, seq: Seq) -> Result<Option<Frame>, LogError> {
         self.within.leave();
         self.frame = None;
+        let is_near = |frames: &FrameCursor| {
+            let next = frames.next_seq();
+            next <= seq && seq.since(next) < self.reading.walk_seqs()
+        };
         let mut frames = match self.within.frames.take() {
-            Some(frames)
-                if frames.next_seq() <= seq && seq.since(frames.next_seq()) < WALK_SEQS =>
-            {
-                frames
-            }
+            Some(frames) if is_near(&frames) => frames,
             _ => FrameCursor::new(Arc::clone(&self.log), seq, Seq::new(u64::MAX))
                 .in_parts(self.reading.whole_bytes()),
         };
