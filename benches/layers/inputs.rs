@@ -30,7 +30,7 @@ impl Input {
     }
 }
 
-/// Events of 260 bytes in batches of 1, 100 and 1 000, and 255 real ones of 6 kB on average.
+/// Events of 260 bytes in batches of 1, 100 and 1 000, and 255 real ones of 10 kB on average.
 pub(crate) fn inputs() -> Vec<Input> {
     let mut inputs: Vec<Input> = [1, 100, 1_000]
         .into_iter()
