@@ -134,7 +134,7 @@ pub fn decode_events(payload: &[u8], count: u32) -> Result<Vec<Event<'_>>, Codec
     payload.events.into_iter().map(event_of).collect()
 }
 
-/// The event that is these bytes, found by [`super::event_bounds`].
+/// The event that is these bytes, found by `event_bounds`.
 ///
 /// # Errors
 /// [`CodecError`] when it is not, to the last byte, what `encode_events` made of one.
