@@ -124,6 +124,52 @@ fn an_emptied_index_is_folded_anew() {
     rebuilt_after(|file| fs::write(file, []).unwrap());
 }
 
+fn runs_of(index_file: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(index_file.parent().unwrap()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "run"))
+        .collect()
+}
+
+#[test]
+fn a_missing_run_is_folded_anew_with_all_others() {
+    rebuilt_after(|file| fs::remove_file(&runs_of(file)[0]).unwrap());
+}
+
+#[test]
+fn a_cut_run_is_folded_anew_with_all_others() {
+    rebuilt_after(|file| {
+        let run = &runs_of(file)[0];
+        let whole = fs::read(run).unwrap();
+        fs::write(run, &whole[..whole.len() - 4096]).unwrap();
+    });
+}
+
+#[test]
+fn another_run_of_the_same_name_is_folded_anew_with_all_others() {
+    rebuilt_after(|file| {
+        let runs = runs_of(file);
+        fs::copy(&runs[0], &runs[1]).unwrap();
+    });
+}
+
+#[test]
+fn runs_without_a_manifest_are_removed() {
+    let mut before = Vec::new();
+    let mut stopped = Stopped::with_events(300);
+    stopped.run(200);
+    fs::remove_file(stopped.index_file()).unwrap();
+    before.extend(runs_of(&stopped.index_file()));
+    let left_over = stopped
+        .index_file()
+        .with_file_name("00000000000000000777.run");
+    fs::copy(&before[0], &left_over).unwrap();
+    let server = Served::start(stopped.directory.path(), &[]);
+    assert!(!left_over.exists());
+    check_at_rest(&server, &mut stopped.book);
+}
+
 #[test]
 fn a_killed_stores_wal_over_an_older_database_is_never_a_wrong_verdict() {
     let mut stopped = Stopped::with_events(300);
@@ -137,6 +183,12 @@ fn a_killed_stores_wal_over_an_older_database_is_never_a_wrong_verdict() {
         fs::write(stopped.index_file(), &older).unwrap();
         let server = Served::start(stopped.directory.path(), &[]);
         stopped.publish(&server, 10);
+        // What is damaged may be read only now.
+        let received = stopped.book.sent().len();
+        server.wait_for("a whole answer", |_| {
+            let answer = server.try_get(&format!("/receipts?from=1&to={received}"));
+            answer.is_ok_and(|answer| answer.status == 200)
+        });
         check_at_rest(&server, &mut stopped.book);
     }
 }

@@ -7,7 +7,7 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -192,10 +192,41 @@ fn damage(meddle: impl FnOnce(&Path)) {
     std::thread::sleep(A_WHILE);
     meddle(&scene.server.index_file());
     scene.server.wait_for("given up", |stats| {
+        read_by_many(&scene.server);
         index_figure(stats, "apply_failures") > 0
     });
     let stats = scene.end();
     assert_eq!(index_figure(&stats, "apply_failures"), 1, "{stats:#}");
+}
+
+/// Reads by so many at once that not all of them find a connection with pages in its cache.
+fn read_by_many(server: &Served) {
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| server.try_get("/events?topic=topic-1"));
+        }
+    });
+}
+
+/// The runs that are there now.
+fn run_files(index_file: &Path) -> Vec<PathBuf> {
+    let directory = index_file.parent().expect("a directory");
+    let entries = fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "run"))
+        .collect()
+}
+
+/// Those that the manifest names.
+fn named_runs(index_file: &Path) -> Vec<PathBuf> {
+    let connection = Connection::open(index_file).unwrap();
+    let mut ids = connection
+        .prepare("SELECT run FROM runs ORDER BY run")
+        .unwrap();
+    let ids = ids.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    ids.map(|id| index_file.with_file_name(format!("{:020}.run", id.unwrap())))
+        .collect()
 }
 
 fn overwrite(path: &Path) -> File {
@@ -262,18 +293,54 @@ fn an_index_overwritten_with_garbage_is_folded_anew() {
     });
 }
 
-#[test]
-fn a_bit_flipped_in_every_page_is_never_a_wrong_verdict() {
-    damage(|file| {
-        let mut bytes = fs::read(file).unwrap();
-        let file = overwrite(file);
-        for (number, page) in bytes.chunks_mut(4096).enumerate() {
-            // Not at the same place in each, and past the page's own header.
-            let place = 100 + number * 811 % 3900;
-            page[place] ^= 1 << (number % 8);
-            let at = (number * 4096 + place) as u64;
+fn flip_a_bit_in_every_page(path: &Path) {
+    // A run may have been merged meanwhile.
+    let Ok(mut bytes) = fs::read(path) else {
+        return;
+    };
+    let file = OpenOptions::new().write(true).open(path);
+    for (number, page) in bytes.chunks_mut(4096).enumerate() {
+        // Not at the same place in each, and past the page's own header.
+        let place = (100 + number * 811 % 3900).min(page.len() - 1);
+        page[place] ^= 1 << (number % 8);
+        let at = (number * 4096 + place) as u64;
+        if let Ok(file) = &file {
             file.write_all_at(&page[place..=place], at).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_bit_flipped_in_every_page_is_never_a_wrong_verdict() {
+    damage(flip_a_bit_in_every_page);
+}
+
+#[test]
+fn a_bit_flipped_in_every_block_of_the_runs_is_never_a_wrong_verdict() {
+    damage(|file| {
+        let runs = run_files(file);
+        assert!(!runs.is_empty());
+        runs.iter().for_each(|run| flip_a_bit_in_every_page(run));
+    });
+}
+
+#[test]
+fn runs_overwritten_with_garbage_are_folded_anew() {
+    damage(|file| {
+        for run in run_files(file) {
+            let bytes = fs::metadata(&run).map_or(0, |found| found.len());
+            if let Ok(file) = OpenOptions::new().write(true).open(run) {
+                file.write_all_at(&vec![0xa5; bytes as usize], 0).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn deleted_runs_are_folded_anew() {
+    damage(|file| {
+        let removed = run_files(file).into_iter().map(fs::remove_file);
+        assert!(removed.filter(Result::is_ok).count() > 0);
     });
 }
 
@@ -292,12 +359,7 @@ fn damage_is_healed_also_when_only_readers_meet_it() {
     std::thread::sleep(A_WHILE);
     overwrite(&server.index_file()).set_len(8192).unwrap();
     server.wait_for("given up", |stats| {
-        // So many at once that not all of them find a connection with pages in its cache.
-        std::thread::scope(|scope| {
-            for _ in 0..12 {
-                scope.spawn(|| server.try_get("/events?topic=topic-1"));
-            }
-        });
+        read_by_many(&server);
         index_figure(stats, "apply_failures") > 0
     });
     server.wait_until_well();
@@ -351,7 +413,7 @@ fn damage_on_a_full_disk_is_healed_when_there_is_room() {
 }
 
 #[test]
-fn a_clean_stop_leaves_nothing_but_the_database() {
+fn a_clean_stop_leaves_nothing_but_the_database_and_its_runs() {
     let scene = Scene::begin(&FLUSHED_SOON);
     std::thread::sleep(A_WHILE);
     let mut book = scene.traffic.stop();
@@ -359,8 +421,12 @@ fn a_clean_stop_leaves_nothing_but_the_database() {
     let status = server.stop();
     assert_eq!(status.code, Some(0));
     let left = fs::read_dir(scene.directory.path().join("index")).unwrap();
-    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["index.sqlite3"]);
+    let mut left: Vec<PathBuf> = left.map(|entry| entry.unwrap().path()).collect();
+    left.sort();
+    let index_file = scene.directory.path().join("index/index.sqlite3");
+    let mut named = named_runs(&index_file);
+    named.push(index_file);
+    assert_eq!(left, named);
     let server = Served::start(scene.directory.path(), &[]);
     assert!(!server.said().contains("replayed"), "{}", server.said());
     check_at_rest(&server, &mut book);

@@ -32,8 +32,16 @@ use publisher::{Gate, PUBLISHERS, Shut, publish};
 use random::Random;
 
 const ROUNDS: u64 = 20;
-/// Small, so that segments roll in every round.
-const OPTIONS: [&str; 2] = ["--segment-size", "256KiB"];
+/// Small, so that in every round segments roll and runs are merged, whose filters do not
+/// all fit into memory.
+const OPTIONS: [&str; 6] = [
+    "--segment-size",
+    "256KiB",
+    "--delta-events",
+    "500",
+    "--index-filter-memory",
+    "4KiB",
+];
 
 fn number_of(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;

@@ -168,6 +168,7 @@ impl ServeOptions {
             backlog_bytes: count("--backlog-size", self.backlog_size)?,
             backlog_events: count("--backlog-events", self.backlog_events)?,
             delta_events: bounded("--delta-events", self.delta_events, 1, u64::from(u32::MAX))?,
+            index_filter_memory_bytes: self.index_filter_memory,
             max_topics: bounded("--max-topics", self.max_topics, 1, u64::from(u32::MAX))?,
             verify_at_start_bytes: self.verify_at_start,
             drain: self.drain,

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use rusqlite::Connection;
 
 use super::digest::{CanonicalDigest, KeyDigest};
 use super::error::IndexError;
@@ -22,7 +21,6 @@ use crate::event::Seq;
 /// Applies the frame whose first seq this is. A hole gives no list, however long it is.
 pub(super) fn apply(
     shared: &Shared,
-    connection: &Connection,
     first_seq: Seq,
     input: FoldInput<'_>,
     payloads: &dyn Payloads,
@@ -38,7 +36,7 @@ pub(super) fn apply(
             Ok(Vec::new())
         }
         FoldInput::Arrivals(arrivals) => {
-            let firsts = known(shared, connection, first_seq, arrivals)?;
+            let firsts = known(shared, first_seq, arrivals)?;
             let (state, judged) = judge(before, first_seq, arrivals, &firsts, payloads)?;
             if !judged.is_empty() {
                 take(shared, state, |live| insert(live, arrivals, &judged));
@@ -83,7 +81,6 @@ fn admit(shared: &Shared, first_seq: Seq, input: FoldInput<'_>) -> Result<FoldSt
 /// for those to be stored.
 fn known(
     shared: &Shared,
-    connection: &Connection,
     first_seq: Seq,
     arrivals: &Arrivals,
 ) -> Result<Vec<Option<First>>, IndexError> {
@@ -101,10 +98,7 @@ fn known(
         // Taken together with the deltas: what leaves them later is in later runs only.
         Runs::clone(&live.runs)
     };
-    for (place, first) in new_places
-        .iter()
-        .zip(lookup::find(connection, &runs, &new_keys)?)
-    {
+    for (place, first) in new_places.iter().zip(lookup::find(&runs, &new_keys)?) {
         firsts[*place] = first;
     }
     new_places.retain(|place| firsts[*place].is_none());

@@ -30,7 +30,7 @@ impl Index {
         if known.is_some() {
             return Ok(known);
         }
-        let found = self.query(|connection| lookup::find(connection, &runs, &[key]))?;
+        let found = self.shared.watch(lookup::find(&runs, &[key]))?;
         Ok(found.into_iter().flatten().next())
     }
 
@@ -122,12 +122,15 @@ impl Index {
         }
     }
 
-    /// The size of the database alone, in bytes: unlike the WAL, it does not shrink at a stop.
+    /// The size of the database and of the runs that it names, in bytes: unlike the WAL and
+    /// what a merge is writing, they do not go at a stop.
     ///
     /// # Errors
     /// When it cannot be looked at.
     pub fn database_bytes(&self) -> io::Result<u64> {
-        self.files.database_bytes()
+        let runs = Runs::clone(&self.shared.read().runs);
+        let run_bytes: u64 = runs.iter().map(|run| run.file.row.bytes()).sum();
+        Ok(self.files.database_bytes()? + run_bytes)
     }
 
     /// The size of all of the index's files.

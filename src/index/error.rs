@@ -38,11 +38,11 @@ pub enum IndexError {
     Busy(#[source] Arc<SqlError>),
     /// No room on the disk.
     #[error("no room for the index: {0}")]
-    Full(#[source] Arc<SqlError>),
+    Full(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// SQLite met an operating system's error, or refused.
     #[error("SQLite: {0}")]
     Sqlite(#[source] Arc<SqlError>),
-    /// A file of the index could not be made or looked at.
+    /// A file of the index could not be made, written or read.
     #[error("a file of the index: {0}")]
     File(#[source] Arc<io::Error>),
     /// The delta has no room for the frame until a flush succeeds.
@@ -83,7 +83,12 @@ impl IndexError {
 
 impl From<io::Error> for IndexError {
     fn from(error: io::Error) -> IndexError {
-        IndexError::File(Arc::new(error))
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                IndexError::Full(Arc::new(error))
+            }
+            _ => IndexError::File(Arc::new(error)),
+        }
     }
 }
 

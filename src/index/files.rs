@@ -7,8 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::IndexError;
+use super::options::Durability;
+use super::run_file::RunRow;
 
 const MAIN: &str = "index.sqlite3";
+const RUN_ENDING: &str = ".run";
 
 /// The names of the index's files in a directory.
 #[derive(Clone, Debug)]
@@ -41,14 +44,63 @@ impl Files {
         Ok(metadata(&self.wal)?.is_some_and(|found| found.len() > 0))
     }
 
+    /// The file of a run.
+    pub(super) fn run(&self, id: u64) -> PathBuf {
+        self.directory.join(format!("{id:020}{RUN_ENDING}"))
+    }
+
+    /// The ids of all runs whose files are there, named in the manifest or not.
+    pub(super) fn runs(&self) -> io::Result<Vec<u64>> {
+        let mut ids = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let name = entry?.file_name();
+            ids.extend(name.to_str().and_then(run_of_name));
+        }
+        Ok(ids)
+    }
+
+    /// Removes the file of a run; one that is not there is as good as removed.
+    pub(super) fn remove_run(&self, id: u64) -> io::Result<()> {
+        remove(&self.run(id))
+    }
+
+    /// Removes the files of all runs but these. What un-named them must last.
+    pub(super) fn remove_left_overs(&self, named: &[RunRow]) -> io::Result<()> {
+        for id in self.runs()? {
+            if !named.iter().any(|row| row.id == id) {
+                self.remove_run(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes all that was committed last. (Unlike the database, the WAL has no locks that
+    /// closing a handle could drop.)
+    pub(super) fn sync_wal(&self, durability: Durability) -> io::Result<()> {
+        if durability == Durability::Throwaway {
+            return Ok(());
+        }
+        match File::open(&self.wal) {
+            // An orderly close has synced it into the database.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other?.sync_all(),
+        }
+    }
+
+    /// Whether so many bytes could be written now.
+    pub(super) fn has_room_for(&self, bytes: u64) -> io::Result<bool> {
+        let disk = rustix::fs::statvfs(&self.directory)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize) >= bytes)
+    }
+
     /// Removes them; those that are not there are as good as removed.
     pub(super) fn remove(&self) -> io::Result<()> {
         // The database first: without it SQLite ignores the others.
         for path in [&self.main, &self.wal, &self.shm] {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            remove(path)?;
+        }
+        for id in self.runs()? {
+            self.remove_run(id)?;
         }
         self.sync_directory()
     }
@@ -69,7 +121,24 @@ impl Files {
         for path in [&self.main, &self.wal, &self.shm] {
             total += metadata(path)?.map_or(0, |found| found.len());
         }
+        for id in self.runs()? {
+            total += metadata(&self.run(id))?.map_or(0, |found| found.len());
+        }
         Ok(total)
+    }
+}
+
+/// The id of the run that a file of this name has; `None` if it is no run's.
+fn run_of_name(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(RUN_ENDING)?;
+    let all_digits = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits.then(|| digits.parse().ok()).flatten()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -2,101 +2,148 @@
 //! key one false 'maybe' in about 3 700.
 //!
 //! The high half of a digest picks the line, so a sorted run builds its filter from
-//! front to back; the low half gives eight times six bits, one for each word.
+//! front to back; the low half gives eight times six bits, one for each word. The lines
+//! are cut into chunks, each of which is in memory or is not.
 
 use super::digest::KeyDigest;
 
 const BITS_PER_KEY: u64 = 20;
 
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, PartialEq, Eq)]
 #[repr(align(64))]
 struct Line([u64; 8]);
 
 /// The bytes of one line.
 pub(super) const LINE_BYTES: usize = 64;
 
-/// Says of a key that it is not in the run, or that it may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Filter {
-    lines: Vec<Line>,
+/// How a filter is cut up.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct FilterShape {
+    /// How many chunks there are; at least one.
+    pub(super) chunks: u64,
+    /// How many lines each has; at least one.
+    pub(super) chunk_lines: u64,
 }
 
-impl Filter {
-    /// How many lines a run of this many keys has.
-    pub(super) fn lines_for(keys: u64) -> u64 {
-        keys.saturating_mul(BITS_PER_KEY)
-            .div_ceil(LINE_BYTES as u64 * 8)
-            .max(1)
-    }
+/// The high half of a digest.
+pub(super) fn high_half(key: KeyDigest) -> u64 {
+    (u128::from_be_bytes(key.0) >> 64) as u64
+}
 
-    /// An empty filter for this many keys.
-    pub(super) fn for_keys(keys: u64) -> Filter {
-        Filter {
-            lines: vec![Line([0; 8]); Filter::lines_for(keys) as usize],
+impl FilterShape {
+    /// For this many keys, in chunks of at most so many lines.
+    pub(super) fn for_keys(keys: u64, chunk_lines_max: u64) -> FilterShape {
+        let lines = keys
+            .saturating_mul(BITS_PER_KEY)
+            .div_ceil(LINE_BYTES as u64 * 8)
+            .max(1);
+        let chunks = lines.div_ceil(chunk_lines_max.max(1));
+        FilterShape {
+            chunks,
+            chunk_lines: lines.div_ceil(chunks),
         }
     }
 
+    /// The chunk in which a key's line is, and which of its lines it is. Both grow with
+    /// the key.
+    pub(super) fn place(&self, key: KeyDigest) -> (usize, usize) {
+        let scaled = u128::from(high_half(key)) * u128::from(self.chunks);
+        let line = u128::from(scaled as u64) * u128::from(self.chunk_lines);
+        ((scaled >> 64) as usize, (line >> 64) as usize)
+    }
+
+    /// The lowest high half whose line is in this chunk; `None` beyond the last chunk.
+    pub(super) fn begin_of(&self, chunk: u64) -> Option<u64> {
+        let begin = (u128::from(chunk) << 64).div_ceil(u128::from(self.chunks));
+        u64::try_from(begin).ok()
+    }
+
+    /// The bytes that one chunk takes in memory.
+    pub(super) fn chunk_bytes(&self) -> u64 {
+        self.chunk_lines * LINE_BYTES as u64
+    }
+}
+
+/// One bit for each word of a line.
+fn bits(key: KeyDigest) -> [u64; 8] {
+    let low = u128::from_be_bytes(key.0) as u64;
+    std::array::from_fn(|word| 1 << ((low >> (6 * word)) & 63))
+}
+
+/// Consecutive lines of a filter.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Lines(Vec<Line>);
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} lines", self.0.len())
+    }
+}
+
+impl Lines {
+    /// This many, in which no key is.
+    pub(super) fn empty(lines: usize) -> Lines {
+        Lines(vec![Line([0; 8]); lines])
+    }
+
+    /// None yet, to be filled by [`Lines::read`].
+    pub(super) fn with_capacity(lines: usize) -> Lines {
+        Lines(Vec::with_capacity(lines))
+    }
+
+    /// Forgets all keys.
+    pub(super) fn clear(&mut self) {
+        self.0.fill(Line([0; 8]));
+    }
+
     /// Remembers a key.
-    pub(super) fn insert(&mut self, key: KeyDigest) {
-        let (line, bits) = self.place(key);
-        for (word, bit) in self.lines[line].0.iter_mut().zip(bits) {
+    pub(super) fn insert(&mut self, line: usize, key: KeyDigest) {
+        for (word, bit) in self.0[line].0.iter_mut().zip(bits(key)) {
             *word |= bit;
         }
     }
 
     /// Whether the key may have been inserted; false is certain.
-    pub(super) fn may_contain(&self, key: KeyDigest) -> bool {
-        let (line, bits) = self.place(key);
-        let missing = self.lines[line]
+    pub(super) fn may_contain(&self, line: usize, key: KeyDigest) -> bool {
+        let missing = self.0[line]
             .0
             .iter()
-            .zip(bits)
+            .zip(bits(key))
             .fold(0, |missing, (word, bit)| missing | (!word & bit));
         missing == 0
     }
 
-    fn place(&self, key: KeyDigest) -> (usize, [u64; 8]) {
-        let number = u128::from_be_bytes(key.0);
-        let (high, low) = ((number >> 64) as u64, number as u64);
-        let line = (u128::from(high) * self.lines.len() as u128) >> 64;
-        (
-            line as usize,
-            std::array::from_fn(|word| 1 << ((low >> (6 * word)) & 63)),
-        )
+    /// Reads of one line what brings all of it into the cache.
+    pub(super) fn touch(&self, line: usize) -> u64 {
+        self.0[line].0[0]
     }
 
     /// Appends the lines `[from, to)` to `bytes`.
-    pub(super) fn write_lines(&self, from: usize, to: usize, bytes: &mut Vec<u8>) {
-        for word in self.lines[from..to].iter().flat_map(|line| line.0) {
+    pub(super) fn write(&self, from: usize, to: usize, bytes: &mut Vec<u8>) {
+        for word in self.0[from..to].iter().flat_map(|line| line.0) {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
     }
 
-    /// A filter with no lines yet, to be filled by [`Filter::read_lines`].
-    pub(super) fn with_capacity(lines: usize) -> Filter {
-        Filter {
-            lines: Vec::with_capacity(lines),
-        }
-    }
-
     /// Appends lines that were written before.
-    pub(super) fn read_lines(&mut self, bytes: &[u8]) {
+    pub(super) fn read(&mut self, bytes: &[u8]) {
         let (lines, _) = bytes.as_chunks::<LINE_BYTES>();
-        self.lines.extend(lines.iter().map(|line| {
+        self.0.extend(lines.iter().map(|line| {
             let (words, _) = line.as_chunks::<8>();
             Line(std::array::from_fn(|word| u64::from_le_bytes(words[word])))
         }));
     }
 
-    /// How many lines it has.
-    pub(super) fn lines(&self) -> usize {
-        self.lines.len()
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn key(number: u64) -> KeyDigest {
         let mut digest = [0; 16];
@@ -106,25 +153,53 @@ mod tests {
 
     #[test]
     fn an_inserted_key_is_never_denied_and_a_new_one_rarely_suspected() {
-        let mut filter = Filter::for_keys(20_000);
-        (0..20_000).for_each(|number| filter.insert(key(number)));
-        assert!((0..20_000).all(|number| filter.may_contain(key(number))));
-        let suspected = (20_000..220_000)
-            .filter(|number| filter.may_contain(key(*number)))
-            .count();
+        let shape = FilterShape::for_keys(20_000, 100);
+        let mut chunks = vec![Lines::empty(shape.chunk_lines as usize); shape.chunks as usize];
+        for key in (0..20_000).map(key) {
+            let (chunk, line) = shape.place(key);
+            chunks[chunk].insert(line, key);
+        }
+        let suspects = |number: &u64| {
+            let (chunk, line) = shape.place(key(*number));
+            chunks[chunk].may_contain(line, key(*number))
+        };
+        assert!((0..20_000).all(|number| suspects(&number)));
+        let suspected = (20_000..220_000).filter(suspects).count();
         assert!(suspected < 200, "{suspected} of 200 000");
     }
 
     #[test]
     fn lines_come_back_as_written() {
-        let mut filter = Filter::for_keys(100);
-        (0..100).for_each(|number| filter.insert(key(number)));
-        let mut again = Filter::with_capacity(filter.lines());
-        for from in 0..filter.lines() {
+        let mut lines = Lines::empty(5);
+        (0..100).for_each(|number| lines.insert(number as usize % 5, key(number)));
+        let mut again = Lines::with_capacity(lines.len());
+        for from in 0..lines.len() {
             let mut bytes = Vec::new();
-            filter.write_lines(from, from + 1, &mut bytes);
-            again.read_lines(&bytes);
+            lines.write(from, from + 1, &mut bytes);
+            again.read(&bytes);
         }
-        assert_eq!(again, filter);
+        assert!(again == lines);
+    }
+
+    proptest! {
+        #[test]
+        fn places_are_within_the_filter_and_grow_with_the_key(
+            keys in 1u64..1 << 40,
+            chunk_lines in 1u64..20_000,
+            low in any::<[u8; 16]>(),
+            high in any::<[u8; 16]>(),
+        ) {
+            let shape = FilterShape::for_keys(keys, chunk_lines);
+            prop_assert!(shape.chunk_lines <= chunk_lines);
+            let (low, high) = (KeyDigest(low.min(high)), KeyDigest(low.max(high)));
+            prop_assert!(shape.place(low) <= shape.place(high));
+            let (chunk, line) = shape.place(high);
+            prop_assert!((chunk as u64) < shape.chunks && (line as u64) < shape.chunk_lines);
+            let begin = shape.begin_of(chunk as u64).expect("it has a begin");
+            prop_assert!(begin <= high_half(high));
+            let next = shape.begin_of(chunk as u64 + 1);
+            prop_assert!(next.is_none_or(|next| high_half(high) < next));
+            prop_assert_eq!(shape.begin_of(shape.chunks), None);
+        }
     }
 }

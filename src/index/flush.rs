@@ -8,8 +8,7 @@ use super::error::IndexError;
 use super::note::NoteBlock;
 use super::options::Shape;
 use super::postings::Chunk;
-use super::run::RunRow;
-use super::run_builder::SlotBlock;
+use super::run_file::RunRow;
 use super::schema::head::{self, Head};
 use super::schema::topics::TopicWriter;
 use super::schema::{from_sql, runs, to_sql};
@@ -21,11 +20,9 @@ pub(super) fn write(
     transaction: &Transaction<'_>,
     delta: &Delta,
     run: Option<&RunRow>,
-    blocks: &[SlotBlock],
     head: &Head,
     shape: &Shape,
 ) -> Result<(), IndexError> {
-    runs::write_slots(transaction, blocks)?;
     if let Some(row) = run {
         runs::name(transaction, row)?;
     }

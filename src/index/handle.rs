@@ -15,6 +15,9 @@ use super::fold::{FoldInput, FoldState, Judged, Payloads};
 use super::health::FlushHealth;
 use super::options::{IndexOptions, Shape};
 use super::readers::Readers;
+use super::run::Run;
+use super::run_builder::RunMaker;
+use super::run_file::RunFile;
 use super::schema::{self, connection, head, runs};
 use super::shared::{Live, Shared};
 use super::topics::Topics;
@@ -29,8 +32,8 @@ pub struct Index {
     // In the order in which they must go: the thread, then those who read.
     worker: WorkerHandle,
     pub(super) shared: Arc<Shared>,
-    /// The connection for look-ups, until the end; its lock also keeps frames in line.
-    applying: Mutex<Option<Connection>>,
+    /// Keeps frames in line.
+    applying: Mutex<()>,
     pub(super) readers: Readers,
     pub(super) files: Files,
 }
@@ -60,10 +63,19 @@ impl Index {
         if schema::create_if_empty(&mut writing, log_id)? {
             files.sync_directory()?;
         }
-        let (head, live, free) = {
+        let (head, live) = {
             let snapshot = writing.unchecked_transaction()?;
-            let head = head_of(&snapshot, log_id)?;
-            let (runs, free) = runs::load(&snapshot, head.state.counters.unique)?;
+            let mut head = head_of(&snapshot, log_id)?;
+            let rows = runs::load(&snapshot, head.state.counters.unique)?;
+            let runs = rows.iter().map(|row| {
+                RunFile::open(&files, log_id, *row).map(|file| Arc::new(Run::new(Arc::new(file))))
+            });
+            let runs: Vec<Arc<Run>> = runs.collect::<Result<_, _>>()?;
+            let there = files.runs()?;
+            head.next_run = head.next_run.max(there.into_iter().max().unwrap_or(0) + 1);
+            // What they were removed from the manifest by may be in the page cache only.
+            files.sync_wal(options.durability)?;
+            files.remove_left_overs(&rows)?;
             let live = Live {
                 active: Delta::on(head.state),
                 frozen: None,
@@ -71,17 +83,22 @@ impl Index {
                 runs: Arc::new(runs),
                 flushed: head.flushed(),
             };
-            (head, live, free)
+            (head, live)
         };
-        let applying = connection::reading(&files, &options)?;
         let identity = Identity::now(&files)?;
         let runs = live.runs.to_vec();
-        let writer = Writer::new(writing, identity, head, shape, runs, free);
+        let maker = RunMaker {
+            files: files.clone(),
+            log_id,
+            durability: options.durability,
+            shape,
+        };
+        let writer = Writer::new(writing, identity, head, maker, &options, runs);
         let shared = Arc::new(Shared::new(options.clone(), live));
         Ok(Index {
             worker: WorkerHandle::start(Arc::clone(&shared), writer)?,
             shared,
-            applying: Mutex::new(Some(applying)),
+            applying: Mutex::new(()),
             readers: Readers::new(files.clone(), options),
             files,
         })
@@ -106,7 +123,7 @@ impl Index {
         Ok(Index {
             worker: WorkerHandle::none(Arc::clone(&shared)),
             shared,
-            applying: Mutex::new(None),
+            applying: Mutex::new(()),
             readers: Readers::new(files.clone(), options),
             files,
         })
@@ -166,15 +183,11 @@ impl Index {
         input: FoldInput<'_>,
         payloads: &dyn Payloads,
     ) -> Result<Vec<Judged>, IndexError> {
+        let in_line = self.applying.lock();
+        let _in_line = in_line.unwrap_or_else(PoisonError::into_inner);
         self.shared.check()?;
-        let connection = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.watch(apply::apply(
-            &self.shared,
-            connection.as_ref().ok_or(IndexError::Closed)?,
-            first_seq,
-            input,
-            payloads,
-        ))
+        self.shared
+            .watch(apply::apply(&self.shared, first_seq, input, payloads))
     }
 
     /// The last seq that was applied.
@@ -247,7 +260,7 @@ impl Index {
         }
     }
 
-    /// Flushes, and closes the database so that only itself is left, without a WAL. Waits
+    /// Flushes, and closes the database so that only itself and the runs are left, without a WAL. Waits
     /// for those who are looking something up; whoever comes later gets
     /// [`IndexError::Closed`], and what is known without a look still.
     ///
@@ -257,7 +270,7 @@ impl Index {
         let flushed = self.flush_now();
         let writer = self.end();
         flushed?;
-        connection::close(writer.ok_or(IndexError::Closed)?.connection)
+        writer.ok_or(IndexError::Closed)?.close()
     }
 
     /// Closes everything as it is, like a crash, so that the files can be discarded. Waits
@@ -270,12 +283,8 @@ impl Index {
     fn end(&self) -> Option<Writer> {
         self.shared.close();
         let writer = self.worker.end();
-        drop(
-            self.applying
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        // Waits for a frame that is being applied.
+        drop(self.applying.lock());
         self.readers.close();
         writer
     }

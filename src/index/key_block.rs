@@ -27,6 +27,19 @@ pub(super) struct Entry {
     pub(super) first: First,
 }
 
+impl Entry {
+    /// Stands where there is none yet.
+    pub(super) fn nothing() -> Entry {
+        Entry {
+            key: KeyDigest([0; 16]),
+            first: First {
+                seq: Seq::ZERO,
+                payload: PayloadDigest([0; 16]),
+            },
+        }
+    }
+}
+
 /// A key digest as a number, in the same order.
 pub(super) fn number_of(key: KeyDigest) -> u128 {
     u128::from_be_bytes(key.0)
@@ -82,7 +95,7 @@ impl BlockPacker {
     }
 
     /// Encodes the block, which answers for keys up to `covers_to`, and begins the next.
-    pub(super) fn finish(&mut self, run: u64, number: u64, covers_to: u128) -> Vec<u8> {
+    pub(super) fn finish(&mut self, salt: u64, number: u64, covers_to: u128) -> Vec<u8> {
         let prefix = match (self.entries.first(), self.entries.last()) {
             (Some(first), Some(last)) => shared_prefix(first.key, last.key),
             _ => 0,
@@ -105,7 +118,7 @@ impl BlockPacker {
             block.extend_from_slice(&first.payload.0);
         }
         block.resize(self.limit_bytes, 0);
-        sealed::seal(Kind::Keys, [run, number], &mut block);
+        sealed::seal(Kind::Keys, [salt, number], &mut block);
         self.covers_from = covers_to.saturating_add(1);
         block
     }
@@ -132,11 +145,16 @@ impl<'a> KeyBlock<'a> {
     /// Checks a block that was read.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] when it is not the intact block of this run and number.
-    pub(super) fn open(run: u64, number: u64, block: &'a [u8]) -> Result<KeyBlock<'a>, IndexError> {
-        let contents = sealed::open(Kind::Keys, [run, number], block)?;
+    /// [`IndexError::Damaged`] when it is not the intact block of this run, by its salt, and
+    /// number.
+    pub(super) fn open(
+        salt: u64,
+        number: u64,
+        block: &'a [u8],
+    ) -> Result<KeyBlock<'a>, IndexError> {
+        let contents = sealed::open(Kind::Keys, [salt, number], block)?;
         KeyBlock::parse(Contents(contents))
-            .ok_or_else(|| sealed::malformed(Kind::Keys, [run, number]))
+            .ok_or_else(|| sealed::malformed(Kind::Keys, [salt, number]))
     }
 
     fn parse(mut contents: Contents<'a>) -> Option<KeyBlock<'a>> {

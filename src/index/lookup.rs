@@ -1,85 +1,170 @@
 //! Looks keys up in the stored runs.
 
-use rusqlite::Connection;
+use std::sync::Arc;
 
 use super::digest::KeyDigest;
 use super::error::IndexError;
+use super::filter::{LINE_BYTES, Lines};
 use super::fold::First;
-use super::key_block::{KeyBlock, number_of};
-use super::run::Run;
-use super::schema::runs::SlotReader;
-use super::sealed::{self, Kind};
-use super::shared::Runs;
+use super::key_block::number_of;
+use super::run::{Probed, Run};
+use super::run_file::place_in;
+use super::sealed::Kind;
 
-/// A key that a filter suspects to be in a block.
+/// Of how many keys the filter's lines are asked for at once: more than a core can wait for.
+const TOUCHED: usize = 32;
+
+/// A key that may be in a run. In order, the blocks that are read lie one behind the other.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Suspicion {
     /// Position among the runs.
     run: usize,
-    block: u64,
+    key: u128,
     /// Position among the keys.
-    key: usize,
+    place: usize,
 }
 
-/// What is known of each of these keys. Blocks are read in the order in which they lie,
-/// each once, in one read transaction; a key that no filter suspects costs no read.
+/// A key whose line of a filter must be read. In order likewise.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Unread {
+    run: usize,
+    chunk: u64,
+    line: u64,
+    place: usize,
+}
+
+/// What is known of each of these keys. Each block is read once, in the order in which they
+/// lie; a key that no filter suspects costs no read.
 ///
 /// # Errors
 /// [`IndexError`] when a block cannot be read or is not intact.
 pub(super) fn find(
-    connection: &Connection,
-    runs: &Runs,
+    runs: &[Arc<Run>],
     keys: &[KeyDigest],
 ) -> Result<Vec<Option<First>>, IndexError> {
-    let mut found = vec![None; keys.len()];
     let mut suspicions = Vec::new();
-    // Run by run, so that probes of different keys, each a cache miss, overlap.
-    for (place, run) in runs.iter().enumerate() {
-        for (number, key) in keys.iter().enumerate() {
-            if run.may_contain(*key) {
-                suspicions.push(Suspicion {
-                    run: place,
-                    block: run.block_of(*key),
-                    key: number,
-                });
+    let mut unread = Vec::new();
+    // Run by run, and the lines of some keys first: so that their cache misses overlap.
+    for (number, run) in runs.iter().enumerate() {
+        for (group, some) in keys.chunks(TOUCHED).enumerate() {
+            std::hint::black_box(some.iter().fold(0, |all, key| all ^ run.touch(*key)));
+            for (place, key) in (group * TOUCHED..).zip(some) {
+                match run.probe(*key) {
+                    Probed::Absent => {}
+                    Probed::Suspected => suspicions.push(Suspicion {
+                        run: number,
+                        key: number_of(*key),
+                        place,
+                    }),
+                    Probed::Unread(chunk, line) => unread.push(Unread {
+                        run: number,
+                        chunk,
+                        line,
+                        place,
+                    }),
+                }
             }
         }
     }
-    if suspicions.is_empty() {
-        return Ok(found);
+    if !unread.is_empty() {
+        unread.sort_unstable();
+        for of_run in unread.chunk_by(|one, next| one.run == next.run) {
+            probe_file(&runs[of_run[0].run], of_run, keys, &mut suspicions)?;
+        }
     }
+    let mut found = vec![None; keys.len()];
     suspicions.sort_unstable();
-    let snapshot = connection.unchecked_transaction()?;
-    let mut reader = SlotReader::on(&snapshot)?;
-    for group in suspicions.chunk_by(|one, next| (one.run, one.block) == (next.run, next.block)) {
-        let Some(Suspicion { run, block, .. }) = group.first() else {
-            continue;
-        };
-        look_into(&mut reader, &runs[*run], *block, group, keys, &mut found)?;
+    for of_run in suspicions.chunk_by(|one, next| one.run == next.run) {
+        look_into(&runs[of_run[0].run], of_run, keys, &mut found)?;
     }
     Ok(found)
 }
 
-fn look_into(
-    reader: &mut SlotReader<'_>,
+/// Asks the filter in a run's file.
+fn probe_file(
     run: &Run,
-    number: u64,
-    group: &[Suspicion],
+    unread: &[Unread],
+    keys: &[KeyDigest],
+    suspicions: &mut Vec<Suspicion>,
+) -> Result<(), IndexError> {
+    let row = &run.file.row;
+    let mut bytes = vec![0; row.block_bytes as usize];
+    let block_of = |one: &Unread| row.filter_block(one.chunk, one.line);
+    for of_block in unread.chunk_by(|one, next| block_of(one) == block_of(next)) {
+        let block = block_of(&of_block[0]);
+        run.file.read(block, &mut bytes)?;
+        let contents = run.file.filter_lines(block, &bytes)?;
+        for one in of_block {
+            let at = (one.line % row.lines_each()) as usize * LINE_BYTES;
+            let mut line = Lines::with_capacity(1);
+            line.read(&contents[at..at + LINE_BYTES]);
+            if line.may_contain(0, keys[one.place]) {
+                suspicions.push(Suspicion {
+                    run: one.run,
+                    key: number_of(keys[one.place]),
+                    place: one.place,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks into a run's blocks of keys.
+fn look_into(
+    run: &Run,
+    suspicions: &[Suspicion],
     keys: &[KeyDigest],
     found: &mut [Option<First>],
 ) -> Result<(), IndexError> {
-    let id = run.row.id;
-    reader.read(run.slot(number)?, |bytes| {
-        let block = KeyBlock::open(id, number, bytes)?;
-        for suspicion in group {
-            let key = keys[suspicion.key];
-            if !block.covers().contains(&number_of(key)) {
-                return Err(sealed::malformed(Kind::Keys, [id, number]));
-            }
-            if let Some(first) = block.find(key) {
-                found[suspicion.key] = Some(first);
+    let row = &run.file.row;
+    let mut fences = Fences {
+        run,
+        group: None,
+        read: Vec::new(),
+    };
+    let mut bytes = vec![0; row.block_bytes as usize];
+    let mut left = suspicions;
+    while let Some(first) = left.first() {
+        let number = row.key_block(fences.block_of(first.key)?);
+        run.file.read(number, &mut bytes)?;
+        let block = run.file.key_block(number, &bytes)?;
+        // The block must answer for the first, and may for those behind it.
+        let covered = left.partition_point(|one| one.key <= *block.covers().end());
+        if covered == 0 || !block.covers().contains(&first.key) {
+            return Err(row.broken(Kind::Keys, number));
+        }
+        let (inside, rest) = left.split_at(covered);
+        for one in inside {
+            if let Some(first) = block.find(keys[one.place]) {
+                found[one.place] = Some(first);
             }
         }
-        Ok(())
-    })
+        left = rest;
+    }
+    Ok(())
+}
+
+/// A run's fences, from memory or else from the file, group by group.
+struct Fences<'r> {
+    run: &'r Run,
+    group: Option<u64>,
+    read: Vec<u128>,
+}
+
+impl Fences<'_> {
+    /// The number of the block of keys that answers for a key.
+    fn block_of(&mut self, key: u128) -> Result<u64, IndexError> {
+        if let Some(fences) = self.run.fences() {
+            return Ok(place_in(fences, key));
+        }
+        let file = &self.run.file;
+        let group = file.group_of(key);
+        if self.group != Some(group) {
+            self.read.clear();
+            file.load_group(group, &mut self.read)?;
+            self.group = Some(group);
+        }
+        Ok(group * file.row.fences_each() + place_in(&self.read, key))
+    }
 }

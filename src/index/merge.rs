@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::IndexError;
-use super::key_block::{Entry, KeyBlock, number_of};
+use super::key_block::{Entry, number_of};
 use super::options::Shape;
 use super::run::Run;
-use super::run_builder::{self, RunBuilder, SlotBlock};
-use super::schema::runs::SlotReader;
-use super::sealed::{self, Kind};
-use super::slots::FreeSlots;
+use super::run_builder::{RunBuilder, RunMaker};
+use super::run_file::RunFile;
+use super::sealed::Kind;
 
 /// The size class of a run: runs of one class are merged into one of the next.
 pub(super) fn class_of(entries: u64, shape: &Shape) -> u32 {
@@ -26,190 +25,185 @@ pub(super) fn choose(
     runs: &[Arc<Run>],
     shape: &Shape,
     busy: impl Fn(u32) -> bool,
-) -> Option<(u32, Vec<Arc<Run>>)> {
+) -> Option<(u32, Vec<Arc<RunFile>>)> {
     let ratio = shape.merge_ratio.max(2);
-    let mut classes = BTreeMap::<u32, Vec<&Arc<Run>>>::new();
+    let mut classes = BTreeMap::<u32, Vec<&Arc<RunFile>>>::new();
     for run in runs {
         classes
-            .entry(class_of(run.row.entries, shape))
+            .entry(class_of(run.file.row.entries, shape))
             .or_default()
-            .push(run);
+            .push(&run.file);
     }
-    let (class, runs) = classes
+    let (class, mut files) = classes
         .into_iter()
-        .find(|(class, runs)| runs.len() >= ratio && !busy(*class))?;
-    Some((class, runs.into_iter().take(ratio).cloned().collect()))
+        .find(|(class, files)| files.len() >= ratio && !busy(*class))?;
+    files.sort_by_key(|file| file.row.id);
+    Some((class, files.into_iter().take(ratio).cloned().collect()))
 }
 
-/// A merge under way. Its blocks are in slots that no run claims until the merged run is
-/// named in place of its sources.
+/// A merge under way. No run has what it writes until it is named in place of its sources.
 pub(super) struct Merge {
-    cursors: Vec<Cursor>,
+    sources: Vec<Arc<RunFile>>,
     stage: Stage,
-    /// Blocks not yet written.
-    pub(super) ready: Vec<SlotBlock>,
-    block_bytes: usize,
-    entries: u64,
 }
 
 enum Stage {
-    Keys(RunBuilder),
-    Parts(Run),
-    /// For the moment of passing from one to the other.
-    Between,
+    /// Entries are left.
+    Entries {
+        cursors: Vec<Cursor>,
+        builder: Box<RunBuilder>,
+    },
+    /// The file is complete and lasts.
+    Merged(Arc<RunFile>),
+    /// Something failed: what is there is of no use.
+    Failed,
 }
 
 impl Merge {
     /// Begins a merge into a run with this id.
-    pub(super) fn begin(id: u64, sources: Vec<Arc<Run>>, shape: &Shape) -> Merge {
-        let entries = sources.iter().map(|run| run.row.entries).sum();
-        Merge {
-            cursors: sources.into_iter().map(Cursor::new).collect(),
-            stage: Stage::Keys(RunBuilder::new(id, entries, shape.block_bytes)),
-            ready: Vec::new(),
-            block_bytes: shape.block_bytes,
-            entries,
+    ///
+    /// # Errors
+    /// When the file cannot be made or a source not be read.
+    pub(super) fn begin(
+        maker: &RunMaker,
+        id: u64,
+        sources: Vec<Arc<RunFile>>,
+    ) -> Result<Merge, IndexError> {
+        let entries = sources.iter().map(|file| file.row.entries).sum();
+        let builder = Box::new(RunBuilder::begin(maker, id, entries)?);
+        let mut cursors = Vec::with_capacity(sources.len());
+        for source in &sources {
+            cursors.extend(Cursor::begin(source, maker.shape.read_blocks)?);
         }
+        Ok(Merge {
+            sources,
+            stage: Stage::Entries { cursors, builder },
+        })
     }
 
     /// The runs that it merges.
-    pub(super) fn sources(&self) -> impl Iterator<Item = &Arc<Run>> {
-        self.cursors.iter().map(|cursor| &cursor.run)
+    pub(super) fn sources(&self) -> &[Arc<RunFile>] {
+        &self.sources
     }
 
-    /// Goes on until `blocks` are ready or all are. After an error it can be called again.
+    /// Goes on until about so many blocks are written or all are. Returns how many were.
     ///
     /// # Errors
-    /// [`IndexError`] when a source cannot be read or is damaged.
-    pub(super) fn advance(
-        &mut self,
-        blocks: usize,
-        reader: &mut SlotReader<'_>,
-        free: &mut FreeSlots,
-    ) -> Result<(), IndexError> {
-        while self.ready.len() < blocks {
-            match &mut self.stage {
-                Stage::Keys(builder) => match smallest(&mut self.cursors, reader)? {
-                    Some(entry) => builder.push(entry, free, &mut self.ready)?,
-                    None => self.finish_keys(free)?,
-                },
-                Stage::Parts(run) => {
-                    if !run_builder::next_part(run, self.block_bytes, free, &mut self.ready) {
-                        break;
-                    }
-                }
-                Stage::Between => break,
+    /// [`IndexError`] when a source cannot be read or is damaged, or the file not be
+    /// written. It cannot go on then, and must be dropped.
+    pub(super) fn advance(&mut self, blocks: u64) -> Result<u64, IndexError> {
+        let (mut cursors, mut builder) = match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Entries { cursors, builder } => (cursors, builder),
+            other => {
+                self.stage = other;
+                return Ok(0);
+            }
+        };
+        let before = builder.blocks();
+        while builder.blocks() - before < blocks {
+            let Some(place) = smallest(&cursors) else {
+                let written = builder.blocks() - before;
+                self.stage = Stage::Merged(Arc::new(builder.finish()?));
+                return Ok(written);
+            };
+            builder.push(cursors[place].entry)?;
+            if !cursors[place].step()? {
+                cursors.swap_remove(place);
             }
         }
-        Ok(())
+        let written = builder.blocks() - before;
+        self.stage = Stage::Entries { cursors, builder };
+        Ok(written)
     }
 
-    fn finish_keys(&mut self, free: &mut FreeSlots) -> Result<(), IndexError> {
-        if let Stage::Keys(builder) = std::mem::replace(&mut self.stage, Stage::Between) {
-            if builder.entries() != self.entries {
-                return Err(IndexError::damaged(
-                    "runs do not have the keys that they should",
-                ));
-            }
-            self.stage = Stage::Parts(builder.finish(free, &mut self.ready));
-        }
-        Ok(())
-    }
-
-    /// The merged run, when all of its blocks are written or ready.
-    pub(super) fn merged(&self) -> Option<&Run> {
+    /// The merged run, when its file is complete.
+    pub(super) fn merged(&self) -> Option<&Arc<RunFile>> {
         match &self.stage {
-            Stage::Parts(run) => {
-                let (fences, lines) = run.parts(self.block_bytes);
-                (run.row.slots.len() == run.row.key_blocks + fences + lines).then_some(run)
-            }
-            _ => None,
-        }
-    }
-
-    /// The merged run, when [`Merge::merged`] says that there is one.
-    pub(super) fn into_merged(self) -> Option<Run> {
-        match self.stage {
-            Stage::Parts(run) => Some(run),
+            Stage::Merged(file) => Some(file),
             _ => None,
         }
     }
 }
 
-/// The entry with the smallest key of all cursors.
-fn smallest(
-    cursors: &mut [Cursor],
-    reader: &mut SlotReader<'_>,
-) -> Result<Option<Entry>, IndexError> {
-    let mut smallest: Option<(u128, usize)> = None;
-    for (place, cursor) in cursors.iter_mut().enumerate() {
-        if let Some(key) = cursor.key(reader)?
-            && smallest.is_none_or(|(least, _)| key < least)
-        {
-            smallest = Some((key, place));
-        }
-    }
-    Ok(smallest.map(|(_, place)| cursors[place].take()))
+/// The place of the cursor with the smallest key.
+fn smallest(cursors: &[Cursor]) -> Option<usize> {
+    (0..cursors.len()).min_by_key(|place| cursors[*place].key)
 }
 
-/// Reads a run from front to back.
+/// Reads a run from front to back. There is always an entry at hand.
 struct Cursor {
-    run: Arc<Run>,
+    file: Arc<RunFile>,
+    key: u128,
+    entry: Entry,
     next_block: u64,
     /// The key at which the next block must begin to answer.
     next_from: u128,
     entries: Vec<Entry>,
     place: usize,
+    /// Consecutive blocks of the file, and the number of the first.
+    read: Vec<u8>,
+    read_from: u64,
+    read_blocks: u64,
 }
 
 impl Cursor {
-    fn new(run: Arc<Run>) -> Cursor {
-        Cursor {
-            run,
+    /// At the first entry; `None` if there is none.
+    fn begin(file: &Arc<RunFile>, read_blocks: u64) -> Result<Option<Cursor>, IndexError> {
+        let nothing = Entry::nothing();
+        let mut cursor = Cursor {
+            file: Arc::clone(file),
+            key: 0,
+            entry: nothing,
             next_block: 0,
             next_from: 0,
             entries: Vec::new(),
             place: 0,
-        }
+            read: Vec::new(),
+            read_from: 0,
+            read_blocks: read_blocks.max(1),
+        };
+        Ok(cursor.step()?.then_some(cursor))
     }
 
-    /// The key of the next entry; `None` at the end.
-    fn key(&mut self, reader: &mut SlotReader<'_>) -> Result<Option<u128>, IndexError> {
+    /// Goes to the next entry; false at the end.
+    fn step(&mut self) -> Result<bool, IndexError> {
         while self.place == self.entries.len() {
-            if self.next_block == self.run.row.key_blocks {
-                return Ok(None);
+            if self.next_block == self.file.row.key_blocks {
+                return Ok(false);
             }
-            self.read_block(reader)?;
+            self.open_block()?;
         }
-        Ok(Some(number_of(self.entries[self.place].key)))
-    }
-
-    /// The next entry, after `key` has found that there is one.
-    fn take(&mut self) -> Entry {
+        self.entry = self.entries[self.place];
+        self.key = number_of(self.entry.key);
         self.place += 1;
-        self.entries[self.place - 1]
+        Ok(true)
     }
 
-    fn read_block(&mut self, reader: &mut SlotReader<'_>) -> Result<(), IndexError> {
-        let (id, number) = (self.run.row.id, self.next_block);
-        let Cursor {
-            entries, next_from, ..
-        } = self;
-        let to = reader.read(self.run.slot(number)?, |bytes| {
-            let block = KeyBlock::open(id, number, bytes)?;
-            if block.covers().start() != next_from {
-                return Err(sealed::malformed(Kind::Keys, [id, number]));
-            }
-            entries.clear();
-            entries.extend((0..block.len()).map(|place| block.entry(place)));
-            Ok(*block.covers().end())
-        })?;
+    fn open_block(&mut self) -> Result<(), IndexError> {
+        let row = self.file.row;
+        let number = row.key_block(self.next_block);
+        let bytes = row.block_bytes as usize;
+        let read = (self.read.len() / bytes) as u64;
+        if !(self.read_from..self.read_from + read).contains(&number) {
+            let end = row.key_block(row.key_blocks - 1) + 1;
+            let count = self.read_blocks.min(end - number);
+            self.read.resize(count as usize * bytes, 0);
+            self.read_from = number;
+            self.file.read(number, &mut self.read)?;
+        }
+        let at = (number - self.read_from) as usize * bytes;
+        let block = self.file.key_block(number, &self.read[at..at + bytes])?;
+        let last = self.next_block + 1 == row.key_blocks;
+        let covers = block.covers();
+        if *covers.start() != self.next_from || last != (*covers.end() == u128::MAX) {
+            return Err(row.broken(Kind::Keys, number));
+        }
+        self.entries.clear();
+        self.entries
+            .extend((0..block.len()).map(|place| block.entry(place)));
         self.place = 0;
         self.next_block += 1;
-        self.next_from = to.wrapping_add(1);
-        if self.next_block == self.run.row.key_blocks && to != u128::MAX {
-            return Err(sealed::malformed(Kind::Keys, [id, number]));
-        }
+        self.next_from = covers.end().wrapping_add(1);
         Ok(())
     }
 }

@@ -2,8 +2,9 @@
 //! seq first, every arrival that was not stored, the topics in order of first arrival,
 //! and the stored seqs of each. Payloads are never here.
 //!
-//! The newest part is a delta in memory; a thread flushes it to SQLite every second or
-//! so. All of it can be rebuilt from the log, so damage is never repaired here: it is
+//! The newest part is a delta in memory; a thread flushes it every second or so: its keys
+//! into a file of their own, a sorted run, and the rest, with the manifest of the runs, into
+//! SQLite. All of it can be rebuilt from the log, so damage is never repaired here: it is
 //! noticed, and the index is dropped, discarded and opened anew.
 //!
 //! | file | has |
@@ -11,8 +12,9 @@
 //! | `digest` (`lanes`: many at once) `canonical` `fold` | the pure part |
 //! | `delta` `topics` `shared` | what is in memory |
 //! | `handle` `apply` `lookup` `ask` | the way in and out |
-//! | `worker` `writer` `flush` `merge` `health` | the flush thread |
-//! | `run` `run_builder` `key_block` `filter` `slots` | sorted runs of keys |
+//! | `worker` `writer` `flush` `merging` `merge` `health` | the flush thread |
+//! | `run` `run_file` `key_block` `filter` `resident` | sorted runs of keys, and what of them is in memory |
+//! | `run_builder` `run_writer` `steps` | how they are made |
 //! | `note` `postings` `sealed` | the other blocks, and the CRC of all |
 //! | `schema` `query` `readers` `files` | SQLite |
 
@@ -31,17 +33,21 @@ mod health;
 mod key_block;
 mod lookup;
 mod merge;
+mod merging;
 mod note;
 mod options;
 mod postings;
 mod query;
 mod readers;
+mod resident;
 mod run;
 mod run_builder;
+mod run_file;
+mod run_writer;
 mod schema;
 mod sealed;
 mod shared;
-mod slots;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod topics;

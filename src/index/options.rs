@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::steps::Steps;
+
 /// How an index is opened.
 #[derive(Clone, Debug)]
 pub struct IndexOptions {
@@ -17,16 +19,22 @@ pub struct IndexOptions {
     pub durability: Durability,
     /// SQLite's page cache, in KiB, for each connection.
     pub cache_kib: u32,
+    /// How many bytes of filters and fences may be in memory. What does not fit is read
+    /// from the files: slower, and as exact.
+    pub filter_memory_bytes: u64,
 }
 
 impl Default for IndexOptions {
     fn default() -> IndexOptions {
         IndexOptions {
-            delta_events_max: 1_000_000,
-            flush_at_events: 440_000,
+            // A hash table doubles at 917 504: a flush comes before that, and so does the
+            // limit while another delta is being flushed.
+            delta_events_max: 1_800_000,
+            flush_at_events: 880_000,
             flush_after: Duration::from_secs(1),
             durability: Durability::Normal,
             cache_kib: 4096,
+            filter_memory_bytes: 512 << 20,
         }
     }
 }
@@ -41,9 +49,9 @@ pub enum Durability {
 }
 
 /// Sizes that decide the layout. Readers do not depend on them; tests make them small.
-#[derive(Copy, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Shape {
-    /// Each block of a run; one page holds one. At least 128.
+    /// Each block of a run. At least 128.
     pub(super) block_bytes: usize,
     /// A block of arrivals that were not stored.
     pub(super) notes_bytes: usize,
@@ -54,21 +62,31 @@ pub(super) struct Shape {
     pub(super) merge_ratio: usize,
     /// Runs smaller than this count as of one size.
     pub(super) small_run_entries: u64,
-    /// How many blocks a merge writes in one transaction.
-    pub(super) slice_blocks: usize,
+    /// How many blocks a merge writes before a flush can be due.
+    pub(super) slice_blocks: u64,
+    /// How many blocks of a run a merge reads at once.
+    pub(super) read_blocks: u64,
+    /// How many blocks a chunk of a filter takes at most.
+    pub(super) filter_chunk_blocks: u64,
+    /// How many bytes of filters are read before a flush can be due.
+    pub(super) load_bytes: u64,
+    /// For tests.
+    pub(super) steps: Steps,
 }
 
 impl Default for Shape {
     fn default() -> Shape {
         Shape {
-            // A 4 096-byte page has room for a row of 4 061 bytes without overflow, and
-            // its row header takes up to 7: exactly one block to a page.
-            block_bytes: 4054,
+            block_bytes: 4096,
             notes_bytes: 4000,
             chunk_bytes: 900,
             merge_ratio: 8,
             small_run_entries: 8192,
-            slice_blocks: 4096,
+            slice_blocks: 512,
+            read_blocks: 64,
+            filter_chunk_blocks: 256,
+            load_bytes: 8 << 20,
+            steps: Steps::default(),
         }
     }
 }

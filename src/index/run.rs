@@ -1,157 +1,160 @@
-//! A sorted run as it is kept in memory: where its blocks are, the first key that each
-//! answers for, and its filter.
+//! A sorted run as look-ups see it: its file, what of it is in memory, and for which keys
+//! it answers.
 //!
-//! Blocks are numbered: first those with keys, then the fences, then the filter.
+//! Nothing has to be in memory: what is not is read from the file.
+
+use std::sync::Arc;
 
 use super::digest::KeyDigest;
 use super::error::IndexError;
-use super::filter::{Filter, LINE_BYTES};
-use super::key_block::number_of;
-use super::sealed::{self, CRC_BYTES, Kind};
-use super::slots::SlotList;
+use super::filter::{Lines, high_half};
+use super::run_file::RunFile;
 
-/// The row of the manifest that makes a run exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RunRow {
-    /// Never given twice, so that a stale block cannot pass for one of another run.
-    pub(super) id: u64,
-    /// How many keys it has.
-    pub(super) entries: u64,
-    /// How many of its blocks hold keys.
-    pub(super) key_blocks: u64,
-    /// How many hold fences; the rest hold the filter.
-    pub(super) fence_blocks: u64,
-    /// Where the blocks are.
-    pub(super) slots: SlotList,
-}
-
-impl RunRow {
-    /// The CRC over all of it.
-    pub(super) fn crc(&self) -> u32 {
-        let mut contents = Vec::new();
-        for number in [self.entries, self.key_blocks, self.fence_blocks] {
-            contents.extend_from_slice(&number.to_le_bytes());
-        }
-        contents.extend_from_slice(&self.slots.encode());
-        sealed::crc(Kind::Run, [self.id, 0], &contents)
-    }
-}
-
-/// A run whose fences and filter are in memory.
-#[derive(Debug, PartialEq, Eq)]
+/// A run. Cheap to clone: what is in memory is shared.
+#[derive(Clone, Debug)]
 pub(super) struct Run {
-    pub(super) row: RunRow,
-    fences: Vec<u128>,
-    filter: Filter,
+    pub(super) file: Arc<RunFile>,
+    fences: Option<Arc<[u128]>>,
+    chunks: Vec<Option<Arc<Lines>>>,
+    /// It answers for keys whose high half is in here: all of them, but while a merged run
+    /// takes over from its sources.
+    from: u64,
+    to: u64,
+}
+
+/// What a run says of a key without a look into its blocks of keys.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Probed {
+    /// It is not in the run, for certain.
+    Absent,
+    /// It may be.
+    Suspected,
+    /// That part of the filter is not in memory: it is this line of this chunk.
+    Unread(u64, u64),
+}
+
+/// A piece of a run that can be in memory.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Fences,
+    Chunk(usize),
 }
 
 impl Run {
-    pub(super) fn new(row: RunRow, fences: Vec<u128>, filter: Filter) -> Run {
+    /// A run that answers for all keys, with nothing in memory.
+    pub(super) fn new(file: Arc<RunFile>) -> Run {
         Run {
-            row,
-            fences,
-            filter,
+            fences: None,
+            chunks: vec![None; file.row.filter.chunks as usize],
+            file,
+            from: 0,
+            to: u64::MAX,
         }
     }
 
-    /// Whether the key may be in this run; false is certain.
-    pub(super) fn may_contain(&self, key: KeyDigest) -> bool {
-        self.filter.may_contain(key)
+    /// The same, answering only for keys whose high half is in `[from, to]`.
+    pub(super) fn answering(&self, from: u64, to: u64) -> Run {
+        Run {
+            from,
+            to,
+            ..self.clone()
+        }
     }
 
-    /// The number of the block that answers for a key.
-    pub(super) fn block_of(&self, key: KeyDigest) -> u64 {
-        let after = self
-            .fences
-            .partition_point(|fence| *fence <= number_of(key));
-        after.saturating_sub(1) as u64
+    /// Brings the line that a probe needs into the cache. What it returns is of no meaning.
+    pub(super) fn touch(&self, key: KeyDigest) -> u64 {
+        let (chunk, line) = self.file.row.filter.place(key);
+        match &self.chunks[chunk] {
+            Some(lines) => lines.touch(line),
+            None => 0,
+        }
     }
 
-    /// The slot of a block.
+    /// Whether the key may be in this run.
+    pub(super) fn probe(&self, key: KeyDigest) -> Probed {
+        let half = high_half(key);
+        if half < self.from || half > self.to {
+            return Probed::Absent;
+        }
+        let (chunk, line) = self.file.row.filter.place(key);
+        match &self.chunks[chunk] {
+            Some(lines) if lines.may_contain(line, key) => Probed::Suspected,
+            Some(_) => Probed::Absent,
+            None => Probed::Unread(chunk as u64, line as u64),
+        }
+    }
+
+    /// The fences, if they are in memory.
+    pub(super) fn fences(&self) -> Option<&[u128]> {
+        self.fences.as_deref()
+    }
+
+    /// The parts that are of use, the most useful for its size first.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> + use<> {
+        let filter = self.file.row.filter;
+        let (from, to) = (self.from, self.to);
+        let in_use = move |chunk: &usize| {
+            let begin = filter.begin_of(*chunk as u64);
+            let next = filter.begin_of(*chunk as u64 + 1);
+            begin.is_some_and(|begin| begin <= to) && next.is_none_or(|next| next > from)
+        };
+        let chunks = (0..self.chunks.len()).filter(in_use).map(Part::Chunk);
+        std::iter::once(Part::Fences).chain(chunks)
+    }
+
+    /// The bytes that a part takes in memory.
+    pub(super) fn part_bytes(&self, part: Part) -> u64 {
+        match part {
+            Part::Fences => self.file.row.key_blocks * 16,
+            Part::Chunk(_) => self.file.row.filter.chunk_bytes(),
+        }
+    }
+
+    /// Whether a part is in memory.
+    pub(super) fn has(&self, part: Part) -> bool {
+        match part {
+            Part::Fences => self.fences.is_some(),
+            Part::Chunk(chunk) => self.chunks[chunk].is_some(),
+        }
+    }
+
+    /// Reads a part into memory.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] beyond the last block.
-    pub(super) fn slot(&self, block: u64) -> Result<u64, IndexError> {
-        slot_of(&self.row, block)
-    }
-
-    /// Reads fences and filter through `read_slot`.
-    ///
-    /// # Errors
-    /// [`IndexError::Damaged`] when they are not intact, and what `read_slot` returns.
-    pub(super) fn load(
-        row: RunRow,
-        mut read_slot: impl FnMut(u64) -> Result<Vec<u8>, IndexError>,
-    ) -> Result<Run, IndexError> {
-        let id = row.id;
-        let mut fences = Vec::new();
-        let mut filter = Filter::with_capacity(0);
-        for number in row.key_blocks..row.slots.len() {
-            let block = read_slot(slot_of(&row, number)?)?;
-            if number < row.key_blocks + row.fence_blocks {
-                let (found, _) =
-                    sealed::open(Kind::Fences, [id, number], &block)?.as_chunks::<16>();
-                fences.extend(found.iter().map(|fence| u128::from_le_bytes(*fence)));
-            } else {
-                filter.read_lines(sealed::open(Kind::Filter, [id, number], &block)?);
+    /// [`IndexError`] when it cannot be read or is damaged.
+    pub(super) fn load(&mut self, part: Part) -> Result<(), IndexError> {
+        match part {
+            Part::Fences => self.fences = Some(self.file.load_fences()?.into()),
+            Part::Chunk(chunk) => {
+                self.chunks[chunk] = Some(Arc::new(self.file.load_chunk(chunk as u64)?));
             }
         }
-        let sound = fences.len() as u64 == row.key_blocks
-            && fences.first() == Some(&0)
-            && fences.is_sorted_by(|lower, upper| lower < upper)
-            && filter.lines() as u64 == Filter::lines_for(row.entries);
-        if !sound {
-            return Err(sealed::malformed(Kind::Fences, [id, 0]));
+        Ok(())
+    }
+
+    /// Whether anything is in memory that is not among these parts.
+    pub(super) fn has_others(&self, kept: &[Part]) -> bool {
+        self.in_memory().any(|part| !kept.contains(&part))
+    }
+
+    /// Forgets all parts but these.
+    pub(super) fn keep_only(&mut self, kept: &[Part]) {
+        if !kept.contains(&Part::Fences) {
+            self.fences = None;
         }
-        Ok(Run {
-            row,
-            fences,
-            filter,
-        })
+        let mut chunks = vec![None; self.chunks.len()];
+        for part in kept {
+            if let Part::Chunk(chunk) = part {
+                chunks[*chunk] = self.chunks[*chunk].take();
+            }
+        }
+        self.chunks = chunks;
     }
 
-    /// How many blocks the fences and the filter take, at this size of a block.
-    pub(super) fn parts(&self, block_bytes: usize) -> (u64, u64) {
-        let (fences, lines) = part_sizes(block_bytes);
-        (
-            self.fences.len().div_ceil(fences) as u64,
-            self.filter.lines().div_ceil(lines) as u64,
-        )
+    fn in_memory(&self) -> impl Iterator<Item = Part> + '_ {
+        let chunks = (0..self.chunks.len()).map(Part::Chunk);
+        std::iter::once(Part::Fences)
+            .chain(chunks)
+            .filter(|part| self.has(*part))
     }
-
-    /// Encodes one of those blocks, the fences' first.
-    pub(super) fn encode_part(&self, part: u64, block_bytes: usize) -> Vec<u8> {
-        let (fences_each, lines_each) = part_sizes(block_bytes);
-        let (fence_blocks, _) = self.parts(block_bytes);
-        let number = self.row.key_blocks + part;
-        let mut block = Vec::with_capacity(block_bytes);
-        block.extend_from_slice(&[0; CRC_BYTES]);
-        let kind = if part < fence_blocks {
-            let from = part as usize * fences_each;
-            let to = (from + fences_each).min(self.fences.len());
-            self.fences[from..to]
-                .iter()
-                .for_each(|fence| block.extend_from_slice(&fence.to_le_bytes()));
-            Kind::Fences
-        } else {
-            let from = (part - fence_blocks) as usize * lines_each;
-            let to = (from + lines_each).min(self.filter.lines());
-            self.filter.write_lines(from, to, &mut block);
-            Kind::Filter
-        };
-        sealed::seal(kind, [self.row.id, number], &mut block);
-        block
-    }
-}
-
-fn slot_of(row: &RunRow, block: u64) -> Result<u64, IndexError> {
-    row.slots
-        .slot(block)
-        .ok_or_else(|| sealed::malformed(Kind::Run, [row.id, block]))
-}
-
-/// How many fences and how many filter lines a block of this size holds.
-fn part_sizes(block_bytes: usize) -> (usize, usize) {
-    let room = block_bytes - CRC_BYTES;
-    (room / 16, room / LINE_BYTES)
 }

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Notes = 6,
     Postings = 7,
     Topic = 8,
+    RunHeader = 9,
+    Top = 10,
 }
 
 /// The bytes of the CRC in front of a block.

@@ -15,7 +15,7 @@ use super::run::Run;
 use super::topics::Topics;
 use crate::event::Seq;
 
-/// The runs as of one commit. Whoever holds it keeps their slots from being written over.
+/// The runs as of one commit. Whoever holds it can read them also when they are removed.
 pub(super) type Runs = Arc<Vec<Arc<Run>>>;
 
 /// The state above SQLite. Deltas, runs and the flushed watermark change together.

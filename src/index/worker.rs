@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 
 use super::delta::Delta;
 use super::error::IndexError;
+use super::merging::Merged;
 use super::shared::{Due, Shared};
 use super::writer::Writer;
 
-/// How many blocks are merged, at least, for each that a flush writes while merges wait:
-/// more than the geometric merging needs, so that it never falls behind.
-const MERGED_PER_FLUSHED: usize = 3;
+/// How many blocks are merged without a pause for each that a flush writes, while merges
+/// wait: more than the geometric merging needs, so that it never falls behind.
+const MERGED_PER_FLUSHED: u64 = 3;
+
+/// A flush that is due goes first until so many flushes' worth of merging are owed.
+const FLUSHES_OWED_MAX: u64 = 8;
 
 /// Stops and joins the flush thread when dropped.
 #[derive(Debug)]
@@ -65,7 +69,9 @@ fn run(shared: &Shared, writer: Writer) -> Option<Writer> {
     let mut worker = Worker {
         shared,
         writer,
+        has_flushed: false,
         merge_debt: 0,
+        merge_debt_max: 0,
         merge_after: None,
     };
     let ended = catch_unwind(AssertUnwindSafe(|| worker.work()));
@@ -94,9 +100,14 @@ fn damage_of(error: &IndexError) -> String {
 struct Worker<'s> {
     shared: &'s Shared,
     writer: Writer,
-    /// How many blocks to merge before the next flush.
-    merge_debt: usize,
-    /// No merging before this, after one that failed.
+    /// Nothing is merged before the first flush: an index that is only looked at, or that a
+    /// start refuses, stays as it is.
+    has_flushed: bool,
+    /// How many blocks to merge without a pause.
+    merge_debt: u64,
+    /// Beyond this a flush that is due waits for merges.
+    merge_debt_max: u64,
+    /// No merging before this.
     merge_after: Option<Instant>,
 }
 
@@ -110,15 +121,15 @@ impl Worker<'_> {
             self.limit_pages()?;
             let next = match self.shared.due() {
                 Due::Now(delta) => {
-                    self.flush(delta)?;
-                    while self.merge_debt > 0 && self.merge()? {}
-                    self.merge_debt = 0;
+                    if self.merge_debt <= self.merge_debt_max || !self.work_behind()? {
+                        self.flush(delta)?;
+                    }
                     continue;
                 }
                 Due::At(at) => Some(at),
                 Due::Never => None,
             };
-            if !self.merge()? {
+            if !self.work_behind()? {
                 self.wait_until(next);
             }
         }
@@ -138,14 +149,21 @@ impl Worker<'_> {
             .map(|topic| topic.before.no)
             .fold(self.writer.head.topics, u64::max);
         match self.writer.flush(&delta, topics) {
-            Ok(()) => {
+            Ok(blocks) => {
+                self.has_flushed = true;
+                // It answers also without anything in memory, if that could not be read.
+                let loaded = self.writer.load_slice();
                 self.publish(Some(&delta));
-                let blocks = delta.keys.len() * 40 / self.writer.shape.block_bytes + 1;
-                self.merge_debt = blocks * MERGED_PER_FLUSHED;
-                self.checkpoint()?;
+                let owed = blocks * MERGED_PER_FLUSHED;
+                self.merge_debt += owed;
+                self.merge_debt_max = self.merge_debt_max.max(owed * FLUSHES_OWED_MAX);
+                self.postpone_on(loaded.map(drop))?;
+                let checkpointed = self.writer.checkpoint_if_due();
+                self.postpone_on(checkpointed)?;
             }
             Err(damage @ IndexError::Damaged { .. }) => return Err(damage),
             Err(error) => {
+                self.writer.give_room(&error);
                 let pause = self
                     .shared
                     .tell_waiting(|signal| signal.tries.failed(&error));
@@ -155,29 +173,55 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Does a slice of a merge; false when there is nothing to do.
-    fn merge(&mut self) -> Result<bool, IndexError> {
+    /// Does a slice of what nobody waits for: reads filters into memory, merges. False when
+    /// there is nothing to do now.
+    fn work_behind(&mut self) -> Result<bool, IndexError> {
         if self.merge_after.is_some_and(|after| Instant::now() < after) || self.shared.signal().stop
         {
             return Ok(false);
         }
         self.merge_after = None;
-        match self.writer.merge_slice() {
-            Ok(None) => Ok(false),
-            Ok(Some((blocks, runs_changed))) => {
-                self.merge_debt = self.merge_debt.saturating_sub(blocks.max(1));
+        let begun = Instant::now();
+        let worked = self.slice();
+        match worked {
+            Ok(None) => {
+                self.merge_debt = 0;
+                Ok(false)
+            }
+            Ok(Some(Merged {
+                blocks,
+                runs_changed,
+            })) => {
                 if runs_changed {
                     self.publish(None);
                 }
-                self.checkpoint()?;
+                if blocks > 0 && self.merge_debt == 0 {
+                    // In nobody's way: half of the time at most.
+                    self.merge_after = Some(Instant::now() + begun.elapsed());
+                }
+                self.merge_debt = self.merge_debt.saturating_sub(blocks);
+                let checkpointed = self.writer.checkpoint_if_due();
+                self.postpone_on(checkpointed)?;
                 Ok(true)
             }
-            Err(damage @ IndexError::Damaged { .. }) => Err(damage),
             Err(error) => {
-                self.postpone_merges(&error);
+                self.postpone_on(Err(error))?;
                 Ok(false)
             }
         }
+    }
+
+    fn slice(&mut self) -> Result<Option<Merged>, IndexError> {
+        if self.writer.load_slice()? {
+            return Ok(Some(Merged {
+                blocks: 0,
+                runs_changed: true,
+            }));
+        }
+        if !self.has_flushed {
+            return Ok(None);
+        }
+        self.writer.merge_slice()
     }
 
     /// Shows the runs as they are now committed, and that a delta has been.
@@ -198,24 +242,20 @@ impl Worker<'_> {
         }
     }
 
-    /// A checkpoint that fails costs no more than a longer WAL; it is tried again before
-    /// the next write.
-    fn checkpoint(&mut self) -> Result<(), IndexError> {
-        match self.writer.checkpoint_if_due() {
+    /// What fails behind costs nobody anything yet (of a checkpoint, a longer WAL), and is
+    /// tried again after a pause; but for damage.
+    fn postpone_on(&mut self, result: Result<(), IndexError>) -> Result<(), IndexError> {
+        match result {
             Err(damage @ IndexError::Damaged { .. }) => Err(damage),
             Err(error) => {
-                self.postpone_merges(&error);
+                let pause: Duration = self
+                    .shared
+                    .tell_waiting(|signal| signal.tries.merge_failed(&error));
+                self.merge_after = Some(Instant::now() + pause);
                 Ok(())
             }
             Ok(()) => Ok(()),
         }
-    }
-
-    fn postpone_merges(&mut self, error: &IndexError) {
-        let pause: Duration = self
-            .shared
-            .tell_waiting(|signal| signal.tries.merge_failed(error));
-        self.merge_after = Some(Instant::now() + pause);
     }
 
     #[cfg(test)]

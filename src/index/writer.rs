@@ -1,4 +1,5 @@
-//! The one connection that writes, and what belongs to it: flushes, merges, checkpoints.
+//! The one connection that writes, and what belongs to it: flushes, checkpoints, and the
+//! manifest of runs.
 //!
 //! Whatever fails has changed nothing and can be tried again. A commit that reports an
 //! error may still have happened, so each try first compares the head with the one
@@ -14,35 +15,37 @@ use super::error::IndexError;
 use super::files::Identity;
 use super::flush;
 use super::key_block::{Entry, number_of};
-use super::merge::{self, Merge};
-use super::options::Shape;
+use super::merge::Merge;
+use super::merging::Handover;
+use super::options::IndexOptions;
+use super::resident;
 use super::run::Run;
-use super::run_builder::{self, RunBuilder, SlotBlock};
-use super::schema::connection;
+use super::run_builder::{RunBuilder, RunMaker};
+use super::run_file::RunFile;
 use super::schema::head::{self, Head};
-use super::schema::runs::{self, SlotReader};
-use super::slots::FreeSlots;
+use super::schema::{connection, runs};
+use super::steps::Step;
 
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) identity: Identity,
     /// As it was last committed.
     pub(super) head: Head,
-    pub(super) shape: Shape,
-    /// All runs that are named.
+    pub(super) maker: RunMaker,
+    filter_memory_bytes: u64,
+    /// All runs, as look-ups are to see them.
     pub(super) runs: Vec<Arc<Run>>,
-    pub(super) free: FreeSlots,
-    /// No longer named; their slots are free when no reader holds them any more.
-    retired: Vec<Arc<Run>>,
-    merges: BTreeMap<u32, Merge>,
+    pub(super) merges: BTreeMap<u32, Merge>,
+    pub(super) handover: Option<Handover>,
+    /// No longer named, by a commit that may not have lasted yet.
+    pub(super) retired: Vec<Arc<RunFile>>,
     prepared: Option<Prepared>,
-    checkpoint_due: bool,
+    pub(super) checkpoint_due: bool,
 }
 
 /// A delta made ready for its transaction, kept through all tries.
 struct Prepared {
-    run: Option<Run>,
-    blocks: Vec<SlotBlock>,
+    run: Option<Arc<RunFile>>,
     head: Head,
 }
 
@@ -51,30 +54,30 @@ impl Writer {
         connection: Connection,
         identity: Identity,
         head: Head,
-        shape: Shape,
+        maker: RunMaker,
+        options: &IndexOptions,
         runs: Vec<Arc<Run>>,
-        free: FreeSlots,
     ) -> Writer {
         Writer {
             connection,
             identity,
             head,
-            shape,
+            maker,
+            filter_memory_bytes: options.filter_memory_bytes,
             runs,
-            free,
-            retired: Vec::new(),
             merges: BTreeMap::new(),
+            handover: None,
+            retired: Vec::new(),
             prepared: None,
             checkpoint_due: true,
         }
     }
 
     /// Writes a frozen delta, the same one until it succeeds. `topics` is their number at
-    /// its end.
-    pub(super) fn flush(&mut self, delta: &Delta, topics: u64) -> Result<(), IndexError> {
-        self.identity.check()?;
+    /// its end. Returns how many blocks were written for its keys.
+    pub(super) fn flush(&mut self, delta: &Delta, topics: u64) -> Result<u64, IndexError> {
+        self.check_files()?;
         self.checkpoint_if_due()?;
-        self.reclaim();
         let prepared = match self.prepared.take() {
             Some(prepared) => prepared,
             None => self.prepare(delta, topics)?,
@@ -84,19 +87,15 @@ impl Writer {
             self.prepared = Some(prepared);
             return Err(error);
         }
+        let blocks = prepared.run.as_ref().map_or(0, |run| run.row.blocks());
         self.head = prepared.head;
-        self.runs.extend(prepared.run.map(Arc::new));
+        self.runs
+            .extend(prepared.run.map(|file| Arc::new(Run::new(file))));
         self.checkpoint_due = true;
-        Ok(())
+        Ok(blocks)
     }
 
     fn prepare(&mut self, delta: &Delta, topics: u64) -> Result<Prepared, IndexError> {
-        let mut head = Head {
-            state: delta.state,
-            topics,
-            ..self.head.clone()
-        };
-        let mut blocks = Vec::new();
         let mut run = None;
         if !delta.keys.is_empty() {
             let mut entries: Vec<Entry> = delta
@@ -108,129 +107,121 @@ impl Writer {
                 })
                 .collect();
             entries.sort_unstable_by_key(|entry| number_of(entry.key));
-            let mut builder =
-                RunBuilder::new(head.next_run, entries.len() as u64, self.shape.block_bytes);
-            head.next_run += 1;
+            let id = self.next_run_id();
+            let mut builder = RunBuilder::begin(&self.maker, id, entries.len() as u64)?;
             for entry in entries {
-                builder.push(entry, &mut self.free, &mut blocks)?;
+                builder.push(entry)?;
             }
-            let mut built = builder.finish(&mut self.free, &mut blocks);
-            while run_builder::next_part(
-                &mut built,
-                self.shape.block_bytes,
-                &mut self.free,
-                &mut blocks,
-            ) {}
-            run = Some(built);
+            run = Some(Arc::new(builder.finish()?));
         }
-        Ok(Prepared { run, blocks, head })
+        let head = Head {
+            state: delta.state,
+            topics,
+            ..self.head.clone()
+        };
+        Ok(Prepared { run, head })
+    }
+
+    /// An id is used up by whoever tries to make a file of that name.
+    pub(super) fn next_run_id(&mut self) -> u64 {
+        let id = self.head.next_run;
+        self.head.next_run += 1;
+        id
     }
 
     fn write(&mut self, delta: &Delta, prepared: &Prepared) -> Result<(), IndexError> {
         let row = prepared.run.as_ref().map(|run| &run.row);
+        let shape = &self.maker.shape;
+        shape.steps.before(Step::Commit)?;
         match begin(&mut self.connection, &self.head, &prepared.head)? {
             Some(transaction) => {
-                flush::write(
-                    &transaction,
-                    delta,
-                    row,
-                    &prepared.blocks,
-                    &prepared.head,
-                    &self.shape,
-                )?;
+                flush::write(&transaction, delta, row, &prepared.head, shape)?;
                 Ok(transaction.commit()?)
             }
             None => Ok(()),
         }
     }
 
-    /// Does one slice of a merge, of the smallest runs first. Returns how many blocks
-    /// were written, and whether the runs have changed; `None` when there is nothing to do.
-    pub(super) fn merge_slice(&mut self) -> Result<Option<(usize, bool)>, IndexError> {
-        self.reclaim();
-        self.checkpoint_if_due()?;
-        self.begin_merge();
-        let Some(mut entry) = self.merges.first_entry() else {
-            return Ok(None);
-        };
-        let merge = entry.get_mut();
-        {
-            let snapshot = self.connection.unchecked_transaction()?;
-            merge.advance(
-                self.shape.slice_blocks.max(1),
-                &mut SlotReader::on(&snapshot)?,
-                &mut self.free,
-            )?;
-        }
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if head::read(&transaction)?.state != self.head.state {
-            return Err(IndexError::damaged("somebody else has written to it"));
-        }
-        // The id is used up with the first block that bears it.
-        head::write(&transaction, &self.head)?;
-        runs::write_slots(&transaction, &merge.ready)?;
-        let merged = merge.merged();
-        if let Some(run) = merged {
-            runs::name(&transaction, &run.row)?;
-            merge
-                .sources()
-                .try_for_each(|source| runs::unname(&transaction, source.row.id))?;
-        }
-        let done = merged.is_some();
-        transaction.commit()?;
-        self.checkpoint_due = true;
-        let written = merge.ready.len();
-        merge.ready.clear();
-        if done {
-            self.finish_merge();
-        }
-        Ok(Some((written, done)))
+    /// Reads filters and fences that have room in memory, a slice of them. Returns whether
+    /// the runs have changed.
+    ///
+    /// # Errors
+    /// When they cannot be read or are damaged.
+    pub(super) fn load_slice(&mut self) -> Result<bool, IndexError> {
+        let load_bytes = self.maker.shape.load_bytes;
+        resident::settle(&mut self.runs, self.filter_memory_bytes, load_bytes)
     }
 
-    fn begin_merge(&mut self) {
-        let merges = &self.merges;
-        if let Some((class, sources)) =
-            merge::choose(&self.runs, &self.shape, |class| merges.contains_key(&class))
-        {
-            let id = self.head.next_run;
-            self.head.next_run += 1;
-            self.merges
-                .insert(class, Merge::begin(id, sources, &self.shape));
-        }
-    }
-
-    fn finish_merge(&mut self) {
-        let Some((_, merge)) = self.merges.pop_first() else {
-            return;
+    /// # Errors
+    /// [`IndexError::Damaged`] when a file of the index is no longer the one that was
+    /// opened.
+    fn check_files(&self) -> Result<(), IndexError> {
+        self.identity.check()?;
+        let unnamed = |run: &Run| {
+            let handover = self.handover.as_ref();
+            handover.is_some_and(|handover| handover.is_source(&run.file))
         };
-        let sources: Vec<Arc<Run>> = merge.sources().cloned().collect();
         self.runs
-            .retain(|run| !sources.iter().any(|source| Arc::ptr_eq(source, run)));
-        self.runs.extend(merge.into_merged().map(Arc::new));
-        self.runs.sort_by_key(|run| run.row.id);
-        self.retired.extend(sources);
-    }
-
-    /// Frees the slots of runs that nobody reads any more.
-    fn reclaim(&mut self) {
-        for run in std::mem::take(&mut self.retired) {
-            match Arc::try_unwrap(run) {
-                Ok(run) => self.free.give_back(&run.row.slots),
-                Err(held) => self.retired.push(held),
-            }
-        }
+            .iter()
+            .filter(|run| !unnamed(run))
+            .try_for_each(|run| run.file.check())
     }
 
     /// Copies the WAL into the database, after a commit.
     pub(super) fn checkpoint_if_due(&mut self) -> Result<(), IndexError> {
         if self.checkpoint_due {
+            self.maker.shape.steps.before(Step::Checkpoint)?;
             if let Some(bytes) = connection::checkpoint(&self.connection)? {
                 self.identity.has_bytes(bytes);
             }
             self.checkpoint_due = false;
         }
+        Ok(())
+    }
+
+    /// Removes the files of runs that are no longer named, once that is certain to last.
+    /// Whoever reads one of them goes on.
+    ///
+    /// # Errors
+    /// When the WAL cannot be synced or a file not be removed; they are kept for the next
+    /// try.
+    pub(super) fn remove_retired(&mut self) -> Result<(), IndexError> {
+        if self.retired.is_empty() {
+            return Ok(());
+        }
+        let RunMaker { files, shape, .. } = &self.maker;
+        shape.steps.before(Step::SyncWal)?;
+        files.sync_wal(self.maker.durability)?;
+        while let Some(run) = self.retired.last() {
+            shape.steps.before(Step::Unlink)?;
+            files.remove_run(run.row.id)?;
+            self.retired.pop();
+        }
+        Ok(())
+    }
+
+    /// After a flush that failed: gives back what room can be given, since nothing is done
+    /// behind until one succeeds.
+    pub(super) fn give_room(&mut self, error: &IndexError) {
+        if matches!(error, IndexError::Full(_)) {
+            // One that is complete may have been named by a commit that reported an error.
+            self.merges.retain(|_, merge| merge.merged().is_some());
+        }
+        // If that fails too, it is tried again with the flush.
+        drop(self.remove_retired());
+    }
+
+    /// Closes the connection so that only the database and the runs that it names are left.
+    ///
+    /// # Errors
+    /// As [`connection::close`]; when a file that is of no use any more cannot be removed,
+    /// which the next start tries again.
+    pub(super) fn close(mut self) -> Result<(), IndexError> {
+        // Removes what they have begun.
+        self.merges.clear();
+        let rows = runs::rows(&self.connection)?;
+        connection::close(self.connection)?;
+        self.maker.files.remove_left_overs(&rows)?;
         Ok(())
     }
 }

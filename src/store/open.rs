@@ -54,7 +54,8 @@ impl Store {
             log_id: log_id.map_or([0; 16], |id| id.0),
             options: IndexOptions {
                 delta_events_max: options.delta_events,
-                flush_at_events: options.delta_events * 44 / 100,
+                flush_at_events: options.delta_events * 48 / 100,
+                filter_memory_bytes: options.index_filter_memory_bytes,
                 ..IndexOptions::default()
             },
         };

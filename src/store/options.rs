@@ -22,6 +22,8 @@ pub struct StoreOptions {
     pub backlog_events: u64,
     /// How many events may be applied and not flushed.
     pub delta_events: u64,
+    /// How many bytes of the index's filters may be in memory.
+    pub index_filter_memory_bytes: u64,
     /// How many topics there may be.
     pub max_topics: u64,
     /// How long a stop may take.
@@ -38,7 +40,8 @@ impl Default for StoreOptions {
             verify_at_start_bytes: 256 * 1024 * 1024,
             backlog_bytes: 16 * 1024 * 1024 * 1024,
             backlog_events: 50_000_000,
-            delta_events: 1_000_000,
+            delta_events: 1_800_000,
+            index_filter_memory_bytes: 512 * 1024 * 1024,
             max_topics: 1_000_000,
             drain: Duration::from_secs(7),
         }

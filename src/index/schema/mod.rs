@@ -3,8 +3,7 @@
 //! | table | rows |
 //! |---|---|
 //! | `head` | one: whose index this is, the flushed watermark, counters, hash |
-//! | `runs` | the manifest: a run exists when, and only when, it has a row here |
-//! | `slots` | the blocks of runs, each filling a page; what no run claims is free |
+//! | `runs` | the manifest: a run, a file beside the database, exists when, and only when, it has a row here |
 //! | `notes` | arrivals that were not stored, in blocks, by the first seq covered |
 //! | `postings` | the stored seqs of each topic, in chunks, by topic and first seq |
 //! | `topics` | names and counts, in order of first arrival |
@@ -13,11 +12,10 @@
 //! counts must each add up to `unique_events`, the runs' blocks share out the key space,
 //! the notes' blocks the seqs, and the postings are chained by their counts.
 //!
-//! With `synchronous=NORMAL` a commit is not synced. All of it being one database, that
-//! can only cost the last commits: after a power cut SQLite plays back the WAL up to the
-//! last whole commit, in order, and a checkpoint, the only one to write the database
-//! itself, first syncs the WAL. So a slot is never found written over by a commit later
-//! than the one that freed it.
+//! With `synchronous=NORMAL` a commit is not synced, so a power cut can cost the last ones:
+//! SQLite then plays back the WAL up to the last whole commit. The file of a run lasts
+//! before its row is written, and is removed only when the WAL that took the row away has
+//! been synced. So whatever rows are found, their files are there.
 
 pub(super) mod connection;
 pub(super) mod head;
@@ -30,7 +28,7 @@ use self::head::Head;
 use super::error::IndexError;
 
 /// The version of the tables and of what is in their blocks.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+pub(super) const SCHEMA_VERSION: i64 = 2;
 
 /// `oncl`, for file(1).
 const APPLICATION_ID: i64 = 0x6f6e_636c;
@@ -52,13 +50,14 @@ CREATE TABLE head (
 ) STRICT;
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY,
+    salt INTEGER NOT NULL,
     entries INTEGER NOT NULL,
     key_blocks INTEGER NOT NULL,
-    fence_blocks INTEGER NOT NULL,
-    slots BLOB NOT NULL,
+    filter_chunks INTEGER NOT NULL,
+    chunk_lines INTEGER NOT NULL,
+    block_bytes INTEGER NOT NULL,
     crc INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE slots (slot INTEGER PRIMARY KEY, block BLOB NOT NULL) STRICT;
 CREATE TABLE notes (first_seq INTEGER PRIMARY KEY, block BLOB NOT NULL) STRICT;
 CREATE TABLE postings (
     topic INTEGER NOT NULL,

@@ -1,13 +1,11 @@
 //! Risk: a flipped bit that becomes a wrong verdict. SQLite does not checksum its
 //! database, so every byte of it is tried.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::super::schema::to_sql;
-use super::super::slots::SlotList;
 use super::super::{Index, IndexError};
+use super::directory::{files, put_back};
 use super::model::{Frame, LOG, Model, history, open};
 
 /// Each outcome is fine but a wrong answer or a panic, which end the test.
@@ -30,25 +28,37 @@ fn closed_index(model: &Model) -> (tempfile::TempDir, Vec<u8>) {
     (directory, bytes)
 }
 
+/// Flips a bit at each of these positions, in all files laid end to end.
 fn flip_and_ask(positions: impl Iterator<Item = usize>, history_frames: usize) {
     let mut model = history(history_frames);
-    let (_made_in, intact) = closed_index(&model);
+    let (made_in, _) = closed_index(&model);
+    let intact = files(made_in.path());
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("index.sqlite3");
-    let (mut noticed, mut harmless) = (0, 0);
-    for position in positions.take_while(|position| *position < intact.len()) {
-        Index::discard(directory.path()).unwrap();
-        let mut bytes = intact.clone();
-        bytes[position] ^= 1 << (position % 8);
-        fs::write(&path, bytes).unwrap();
+    let (mut noticed, mut harmless, mut noticed_in_runs) = (0, 0, 0);
+    let all: usize = intact.iter().map(|(_, bytes)| bytes.len()).sum();
+    for position in positions.take_while(|position| *position < all) {
+        let mut files = intact.clone();
+        let mut place = position;
+        let (name, bytes) = files
+            .iter_mut()
+            .find(|(_, bytes)| {
+                let inside = place < bytes.len();
+                place -= if inside { 0 } else { bytes.len() };
+                inside
+            })
+            .expect("a file with this position");
+        bytes[place] ^= 1 << (position % 8);
+        let in_run = name.ends_with(".run");
+        put_back(directory.path(), &files);
         match open_and_ask_everything(directory.path(), &mut model) {
             Ok(()) => harmless += 1,
+            Err(_) if in_run => noticed_in_runs += 1,
             Err(_) => noticed += 1,
         }
     }
     assert!(
-        noticed > 0 && harmless > 0,
-        "{noticed} noticed, {harmless} harmless"
+        noticed > 0 && noticed_in_runs > 0 && harmless > 0,
+        "{noticed} and {noticed_in_runs} noticed, {harmless} harmless"
     );
 }
 
@@ -82,7 +92,8 @@ fn a_frame_after_damage_is_refused_and_not_misjudged() {
 #[test]
 fn a_missing_row_of_any_table_is_noticed() {
     let mut model = history(60);
-    let (directory, intact) = closed_index(&model);
+    let (directory, _) = closed_index(&model);
+    let intact = files(directory.path());
     let path = directory.path().join("index.sqlite3");
     for delete in [
         "DELETE FROM head",
@@ -96,7 +107,7 @@ fn a_missing_row_of_any_table_is_noticed() {
         "DELETE FROM topics WHERE no = 1",
         "DELETE FROM topics WHERE no = (SELECT max(no) FROM topics)",
     ] {
-        fs::write(&path, &intact).unwrap();
+        put_back(directory.path(), &intact);
         let connection = rusqlite::Connection::open(&path).unwrap();
         match connection.execute(delete, []) {
             Ok(deleted) => assert_eq!(deleted, 1, "{delete}"),
@@ -109,53 +120,6 @@ fn a_missing_row_of_any_table_is_noticed() {
             "{delete}: {outcome:?}"
         );
         Index::discard(directory.path()).unwrap();
-    }
-}
-
-/// All slots, and those of them that hold a block of a run.
-fn slots(path: &Path) -> (BTreeSet<i64>, BTreeSet<i64>) {
-    let connection = rusqlite::Connection::open(path).unwrap();
-    let mut all = connection.prepare("SELECT slot FROM slots").unwrap();
-    let all = all.query_map([], |row| row.get(0)).unwrap();
-    let mut lists = connection.prepare("SELECT slots FROM runs").unwrap();
-    let lists = lists.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-    let lists = lists.map(|bytes| SlotList::decode(&bytes.unwrap()).expect("a list"));
-    let claimed = lists.flat_map(|list| {
-        (0..list.len())
-            .filter_map(move |block| list.slot(block).map(to_sql))
-            .collect::<Vec<_>>()
-    });
-    (all.map(Result::unwrap).collect(), claimed.collect())
-}
-
-#[test]
-fn a_missing_slot_is_noticed_if_a_run_claims_it() {
-    let mut model = history(60);
-    let (directory, intact) = closed_index(&model);
-    let path = directory.path().join("index.sqlite3");
-    let (all, claimed) = slots(&path);
-    let delete = |slot| {
-        let connection = rusqlite::Connection::open(&path).unwrap();
-        let deleted = connection.execute("DELETE FROM slots WHERE slot = ?1", [slot]);
-        assert_eq!(deleted, Ok(1), "{slot}");
-        connection.close().unwrap();
-    };
-    for slot in [claimed.first(), claimed.last()] {
-        let slot = *slot.expect("there are runs");
-        fs::write(&path, &intact).unwrap();
-        delete(slot);
-        let outcome = open_and_ask_everything(directory.path(), &mut model);
-        assert!(
-            matches!(outcome, Err(IndexError::Damaged { .. })),
-            "slot {slot}: {outcome:?}"
-        );
-        Index::discard(directory.path()).unwrap();
-    }
-    // How many are free depends on how far merging came; nobody needs one.
-    if let Some(free) = all.difference(&claimed).next() {
-        fs::write(&path, &intact).unwrap();
-        delete(*free);
-        open_and_ask_everything(directory.path(), &mut model).unwrap();
     }
 }
 

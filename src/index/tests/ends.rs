@@ -1,27 +1,14 @@
 //! Risk: an index that has ended goes on answering, loses what was flushed, or touches the
 //! files of the one that was made in its place.
 
-use std::fs;
-use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::super::fold::FoldInput;
 use super::super::{Index, IndexError};
+use super::directory::{files, named_runs, names, run_files};
 use super::model::{Model, history, open};
 use crate::event::Seq;
-
-fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
-    let mut files: Vec<_> = entries
-        .map(|entry| {
-            let name = entry.file_name().into_string().unwrap();
-            (name, fs::read(entry.path()).unwrap())
-        })
-        .collect();
-    files.sort();
-    files
-}
 
 fn assert_closed(index: &Index, model: &Model) {
     let next = model.applied().next();
@@ -36,18 +23,18 @@ fn assert_closed(index: &Index, model: &Model) {
 }
 
 #[test]
-fn a_closed_index_has_everything_and_leaves_only_the_database() {
+fn a_closed_index_has_everything_and_leaves_only_the_database_and_its_runs() {
     let model = history(40);
     let directory = tempfile::tempdir().unwrap();
     let index = open(directory.path()).unwrap();
     model.replay_into(&index).unwrap();
     model.compare(&index).unwrap();
     index.close().unwrap();
-    let names: Vec<String> = files(directory.path())
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(names, ["index.sqlite3"]);
+    let runs = run_files(directory.path());
+    assert_eq!(runs, named_runs(directory.path()));
+    let names = names(directory.path());
+    assert_eq!(names.len(), 1 + runs.len(), "{names:?}");
+    assert_eq!(names[runs.len()], "index.sqlite3");
     assert_closed(&index, &model);
 
     let next = open(directory.path()).unwrap();

@@ -2,6 +2,7 @@
 //! unnoticed.
 
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,8 +11,10 @@ use rusqlite::Connection;
 
 use super::super::digest::PayloadDigest;
 use super::super::fold::{Arrivals, FoldInput, LoggedPayload, PayloadUnreadable, Payloads};
-use super::super::{Index, IndexError};
-use super::model::{Frame, LOG, Model, history, open};
+use super::super::steps::Step;
+use super::super::{Durability, Index, IndexError, IndexOptions};
+use super::directory::{named_runs, names, run_files};
+use super::model::{Frame, LOG, Model, history, open, tiny_options, tiny_shape};
 use crate::event::Seq;
 
 fn new_events(from: u16, count: u16) -> Frame {
@@ -107,9 +110,11 @@ fn a_frame_larger_than_the_delta_is_taken_when_the_delta_is_empty() {
 fn a_full_disk_is_waited_out() {
     let directory = tempfile::tempdir().unwrap();
     let (index, mut model) = filled(directory.path());
-    // No page beyond those there are; the free slots among them are soon used up.
+    // No page beyond those there are.
     index.shared.pages_max.store(1, Ordering::Relaxed);
-    let refused = (0..50).find_map(|step| {
+    let refused = (0..500).find_map(|step| {
+        model.take(new_events(1000 + step * 6, 6));
+        // Known ones: their notes go into the database.
         model.take(new_events(1000 + step * 6, 6));
         model.replay_into(&index).unwrap();
         index.flush_now().err()
@@ -125,6 +130,102 @@ fn a_full_disk_is_waited_out() {
     model.compare(&index).unwrap();
     drop(index);
     model.compare(&open(directory.path()).unwrap()).unwrap();
+}
+
+/// A step that fails for a while, when nothing else does.
+fn a_failing_step_is_waited_out(failing: Step, error: io::ErrorKind) {
+    let directory = tempfile::tempdir().unwrap();
+    let shape = tiny_shape();
+    let options = IndexOptions {
+        durability: Durability::Normal,
+        ..tiny_options()
+    };
+    let index = Index::open_shaped(directory.path(), LOG, options, shape.clone()).unwrap();
+    // One run only, so that no merge is under way.
+    let mut model = Model::default();
+    model.take(new_events(0, 10));
+    model.replay_into(&index).unwrap();
+    index.flush_now().unwrap();
+    shape.steps.plan.set(move |step| match step == failing {
+        true => Err(error.into()),
+        false => Ok(()),
+    });
+    // Verdicts go on while the delta has room.
+    model.take(new_events(1000, 10));
+    model.replay_into(&index).unwrap();
+    let refused = index.flush_now().unwrap_err();
+    match error {
+        io::ErrorKind::StorageFull => {
+            assert!(matches!(refused, IndexError::Full(_)), "{refused:?}")
+        }
+        _ => assert!(matches!(refused, IndexError::File(_)), "{refused:?}"),
+    }
+    assert_eq!(index.flush_health().failures, 1);
+    model.compare(&index).unwrap();
+    // What a try has begun gives its room back.
+    wait_until("no file is left over", || {
+        let named = named_runs(directory.path());
+        let there = run_files(directory.path());
+        there.iter().all(|run| named.contains(run))
+    });
+    shape.steps.plan.clear();
+    wait_until("it heals by itself", || {
+        index.flush_health().failing_since.is_none()
+    });
+    index.flush_now().unwrap();
+    model.compare(&index).unwrap();
+    drop(index);
+    model.compare(&open(directory.path()).unwrap()).unwrap();
+}
+
+#[test]
+fn no_room_for_a_run_is_waited_out() {
+    a_failing_step_is_waited_out(Step::CreateRun, io::ErrorKind::StorageFull);
+    a_failing_step_is_waited_out(Step::WriteRun, io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_run_that_cannot_be_synced_is_written_anew() {
+    a_failing_step_is_waited_out(Step::SyncRun, io::ErrorKind::Other);
+    a_failing_step_is_waited_out(Step::SyncDirectory, io::ErrorKind::Other);
+}
+
+/// Only merges fail: flushes go on, and when it heals, the merges do.
+#[test]
+fn merges_that_find_no_room_leave_no_file_and_hold_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let shape = tiny_shape();
+    let index = Index::open_shaped(directory.path(), LOG, tiny_options(), shape.clone()).unwrap();
+    let mut model = Model::default();
+    // Whatever a merge reads is written by it in the same step: so a write that is not of
+    // the flush before is a merge's.
+    let flushing = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let sees = flushing.clone();
+    shape.steps.plan.set(move |step| {
+        let fails = step == Step::WriteRun && !sees.load(Ordering::SeqCst);
+        match fails {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    });
+    for batch in 0..6 {
+        flushing.store(true, Ordering::SeqCst);
+        model.take(new_events(batch * 9, 9));
+        model.replay_into(&index).unwrap();
+        index.flush_now().unwrap();
+        flushing.store(false, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    model.compare(&index).unwrap();
+    let health = index.flush_health();
+    assert_eq!((health.failures, health.failing_since), (0, None));
+    flushing.store(true, Ordering::SeqCst);
+    wait_until("the merges go on", || {
+        named_runs(directory.path()).len() < 4
+    });
+    model.compare(&index).unwrap();
+    index.close().unwrap();
+    assert_eq!(run_files(directory.path()), named_runs(directory.path()));
 }
 
 fn meddled(meddle: impl FnOnce(&Path), sign: &str) {
@@ -165,6 +266,36 @@ fn meddled(meddle: impl FnOnce(&Path), sign: &str) {
     assert_eq!(index.applied(), Seq::ZERO);
     model.replay_into(&index).unwrap();
     model.compare(&index).unwrap();
+}
+
+#[test]
+fn a_deleted_run_is_noticed() {
+    let all = |path: &Path| run_files(path.parent().unwrap());
+    meddled(
+        |path| {
+            let removed = all(path).into_iter().map(fs::remove_file);
+            // One may have gone by itself.
+            assert!(removed.filter(Result::is_ok).count() > 0);
+        },
+        "of run",
+    );
+}
+
+#[test]
+fn a_cut_run_is_noticed() {
+    meddled(
+        |path| {
+            let mut cut = 0;
+            for run in run_files(path.parent().unwrap()) {
+                if let Ok(file) = OpenOptions::new().write(true).open(run) {
+                    file.set_len(200).unwrap();
+                    cut += 1;
+                }
+            }
+            assert!(cut > 0);
+        },
+        "run",
+    );
 }
 
 #[test]
@@ -271,8 +402,10 @@ fn a_copy_taken_in_the_middle_is_a_state_that_can_be_replayed() {
         let still = Connection::open(directory.path().join("index.sqlite3")).unwrap();
         still.busy_timeout(Duration::from_secs(5)).unwrap();
         still.execute_batch("BEGIN IMMEDIATE").unwrap();
-        for name in ["index.sqlite3", "index.sqlite3-wal"] {
-            fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+        for name in names(directory.path()) {
+            // What a merge is about to give up is not needed.
+            let copied = fs::copy(directory.path().join(&name), copy.path().join(&name));
+            assert!(copied.is_ok() || name.ends_with(".run"), "{name}");
         }
         still.execute_batch("ROLLBACK").unwrap();
         let copied = open(copy.path()).unwrap();

@@ -1,4 +1,5 @@
-//! Risk: runs that pile up, slots that leak or are shared, keys that a merge drops.
+//! Risk: runs that pile up, files that are left over, keys that a merge drops, pages of the
+//! database that are freed and never used.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +7,15 @@ use rusqlite::Connection;
 
 use super::super::lookup;
 use super::super::shared::Runs;
+use super::directory::{named_runs, run_files};
 use super::model::{Frame, Model, open};
 
 fn new_events(from: u16, count: u16) -> Frame {
     Frame::Events(true, (from..from + count).map(|id| (0, id, 0)).collect())
 }
 
-fn runs_and_slots(directory: &std::path::Path) -> (i64, i64, i64) {
-    let connection = Connection::open(directory.join("index.sqlite3")).unwrap();
-    let one = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).unwrap();
-    (
-        one("SELECT count(*) FROM runs"),
-        one("SELECT coalesce(sum(key_blocks), 0) FROM runs"),
-        one("SELECT count(*) FROM slots"),
-    )
-}
-
 #[test]
-fn runs_stay_few_and_slots_are_used_again() {
+fn runs_stay_few_and_no_file_is_left_over() {
     let directory = tempfile::tempdir().unwrap();
     let index = open(directory.path()).unwrap();
     let mut model = Model::default();
@@ -34,29 +26,26 @@ fn runs_stay_few_and_slots_are_used_again() {
     index.flush_now().unwrap();
     let until = Instant::now() + Duration::from_secs(10);
     // 1 350 keys in classes of ratio 2 from 6 on: one run in each of 9 classes at most.
-    while runs_and_slots(directory.path()).0 > 9 {
-        assert!(
-            Instant::now() < until,
-            "{:?}",
-            runs_and_slots(directory.path())
-        );
+    while named_runs(directory.path()).len() > 9 {
+        assert!(Instant::now() < until, "{:?}", named_runs(directory.path()));
         std::thread::sleep(Duration::from_millis(5));
     }
     model.compare(&index).unwrap();
     index.close().unwrap();
-    let (_, key_blocks, slots) = runs_and_slots(directory.path());
-    assert!(
-        slots < 6 * key_blocks,
-        "{slots} slots for {key_blocks} blocks with keys"
-    );
+    assert_eq!(run_files(directory.path()), named_runs(directory.path()));
+    let connection = Connection::open(directory.path().join("index.sqlite3")).unwrap();
+    let free: i64 = connection
+        .pragma_query_value(None, "freelist_count", |row| row.get(0))
+        .unwrap();
+    assert!(free <= 1, "{free} free pages");
+    drop(connection);
     model.compare(&open(directory.path()).unwrap()).unwrap();
 }
 
 #[test]
-fn what_an_unfinished_merge_left_is_overwritten_and_never_read() {
+fn what_an_unfinished_merge_left_is_removed_and_never_read() {
     let directory = tempfile::tempdir().unwrap();
     let mut model = Model::default();
-    let mut slots_before = 0;
     for round in 0..40 {
         let index = open(directory.path()).unwrap();
         model.take(new_events(round * 20, 20));
@@ -64,16 +53,11 @@ fn what_an_unfinished_merge_left_is_overwritten_and_never_read() {
         index.flush_now().unwrap();
         // Dropped at once: merges of two blocks a slice are cut short.
         drop(index);
-        slots_before = runs_and_slots(directory.path()).2.max(slots_before);
     }
     let index = open(directory.path()).unwrap();
     model.compare(&index).unwrap();
     index.close().unwrap();
-    let (_, key_blocks, slots) = runs_and_slots(directory.path());
-    assert!(
-        slots < 8 * key_blocks,
-        "{slots} slots for {key_blocks} blocks with keys, at most {slots_before} before"
-    );
+    assert_eq!(run_files(directory.path()), named_runs(directory.path()));
 }
 
 #[test]
@@ -86,18 +70,23 @@ fn a_reader_that_still_holds_merged_runs_finds_their_keys() {
     index.flush_now().unwrap();
     let held = Runs::clone(&index.shared.read().runs);
     let keys: Vec<_> = model.judged.iter().map(|one| one.key).collect();
-    for batch in 0..40 {
+    let all_merged = || {
+        let left = run_files(directory.path());
+        !held.iter().any(|run| {
+            let name = format!("{:020}.run", run.file.row.id);
+            left.contains(&directory.path().join(name))
+        })
+    };
+    for batch in 0.. {
+        assert!(batch < 400, "the runs that were held have been merged");
+        if all_merged() {
+            break;
+        }
         model.take(new_events(1000 + batch * 20, 20));
         model.replay_into(&index).unwrap();
         index.flush_now().unwrap();
     }
-    let connection = Connection::open(directory.path().join("index.sqlite3")).unwrap();
-    let now = Runs::clone(&index.shared.read().runs);
-    assert!(
-        !now.iter().any(|run| held.contains(run)),
-        "the runs that were held have been merged"
-    );
-    let found = lookup::find(&connection, &held, &keys).unwrap();
+    let found = lookup::find(&held, &keys).unwrap();
     assert!(
         found
             .iter()

@@ -1,11 +1,14 @@
 //! Tests by risk: wrong verdicts, lost or mixed-up state, damage taken for truth.
 
 mod concurrency;
+mod crashes;
 mod damage;
+mod directory;
 mod ends;
 mod faults;
-mod measure;
 mod merges;
 mod model;
 mod other_words;
+pub(super) mod plan;
 mod random_histories;
+mod run_files;

@@ -11,6 +11,7 @@ use super::super::fold::{
     Verdict,
 };
 use super::super::options::Shape;
+use super::super::steps::Steps;
 use super::super::{Durability, Index, IndexError, IndexOptions, NotStored, Order};
 use crate::event::{Event, KeyRule, PayloadKind, Seq};
 
@@ -34,6 +35,7 @@ pub(super) fn tiny_options() -> IndexOptions {
         flush_after: Duration::from_millis(20),
         durability: Durability::Throwaway,
         cache_kib: 64,
+        filter_memory_bytes: 1 << 20,
     }
 }
 
@@ -45,6 +47,10 @@ pub(super) fn tiny_shape() -> Shape {
         merge_ratio: 2,
         small_run_entries: 6,
         slice_blocks: 2,
+        read_blocks: 3,
+        filter_chunk_blocks: 1,
+        load_bytes: 200,
+        steps: Steps::default(),
     }
 }
 

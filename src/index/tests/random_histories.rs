@@ -3,8 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::super::Index;
-use super::model::{Frame, Model, open};
+use super::super::{Index, IndexOptions};
+use super::directory::{named_runs, names, run_files};
+use super::model::{Frame, Model, tiny_options, tiny_shape};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -34,8 +35,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_index_always_answers_like_the_model(steps in steps()) {
+    fn the_index_always_answers_like_the_model(
+        steps in steps(),
+        filter_memory_bytes in prop_oneof![Just(0), 1u64..3000, Just(1 << 20)],
+    ) {
         let directory = tempfile::tempdir().unwrap();
+        let open = |directory: &std::path::Path| {
+            let options = IndexOptions { filter_memory_bytes, ..tiny_options() };
+            Index::open_shaped(directory, super::model::LOG, options, tiny_shape())
+        };
         let mut index = open(directory.path()).unwrap();
         let mut model = Model::default();
         for step in steps {
@@ -54,7 +62,10 @@ proptest! {
                         Index::flushed_of(directory.path(), super::model::LOG).unwrap(),
                         Some(model.applied())
                     );
-                    prop_assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+                    let runs = run_files(directory.path());
+                    prop_assert_eq!(&runs, &named_runs(directory.path()));
+                    let names = names(directory.path());
+                    prop_assert_eq!(names.len(), 1 + runs.len());
                     index = open(directory.path()).unwrap();
                     prop_assert_eq!(index.applied(), model.applied());
                 }

@@ -1,0 +1,399 @@
+//! The file of a sorted run. It is written once and never changed.
+//!
+//! All of it is blocks of one size, each with a CRC (see `sealed`) that covers what it is,
+//! its number in the file and the run's salt:
+//!
+//! ```text
+//! header │ filter … │ (fences_each times keys │ fences) … │ top …
+//! ```
+//!
+//! - The *header* repeats the run's row in the manifest, and says of which log it is.
+//! - The *filter* comes in chunks of so many blocks each. How many there are follows from
+//!   the number of entries, which a merge knows beforehand: so filter and keys are written
+//!   at the same time, at two places, and neither is held in memory.
+//! - A block of *fences* has the first key that each block of keys before it answers for,
+//!   16 bytes each. The last group of keys may be shorter than the others.
+//! - The *top* has the first fence of each block of fences.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
+
+use super::error::IndexError;
+use super::files::Files;
+use super::filter::{FilterShape, LINE_BYTES, Lines};
+use super::key_block::KeyBlock;
+use super::sealed::{self, CRC_BYTES, Kind};
+
+const MAGIC: &[u8; 8] = b"oncelrun";
+const VERSION: u32 = 1;
+const FENCE_BYTES: usize = 16;
+
+/// The row of the manifest that makes a run exist, and all that its file must be.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct RunRow {
+    /// Names the file. Never given twice.
+    pub(super) id: u64,
+    /// Random, so that nothing stale can pass for a block of this run.
+    pub(super) salt: u64,
+    /// How many keys it has.
+    pub(super) entries: u64,
+    /// How many blocks they fill.
+    pub(super) key_blocks: u64,
+    /// How its filter is cut up.
+    pub(super) filter: FilterShape,
+    /// The size of each block, in bytes.
+    pub(super) block_bytes: u64,
+}
+
+impl RunRow {
+    /// All of it but the id, in the order of the columns.
+    pub(super) fn numbers(&self) -> [u64; 6] {
+        [
+            self.salt,
+            self.entries,
+            self.key_blocks,
+            self.filter.chunks,
+            self.filter.chunk_lines,
+            self.block_bytes,
+        ]
+    }
+
+    /// What [`RunRow::numbers`] has given; `None` when it cannot have.
+    pub(super) fn of(id: u64, numbers: [u64; 6]) -> Option<RunRow> {
+        let [salt, entries, key_blocks, chunks, chunk_lines, block_bytes] = numbers;
+        let row = RunRow {
+            id,
+            salt,
+            entries,
+            key_blocks,
+            filter: FilterShape {
+                chunks,
+                chunk_lines,
+            },
+            block_bytes,
+        };
+        let sound = chunks > 0 && chunk_lines > 0 && key_blocks > 0;
+        (sound && (128..=1 << 20).contains(&block_bytes)).then_some(row)
+    }
+
+    /// The CRC over all of it.
+    pub(super) fn crc(&self) -> u32 {
+        let mut contents = Vec::new();
+        for number in self.numbers() {
+            contents.extend_from_slice(&number.to_le_bytes());
+        }
+        sealed::crc(Kind::Run, [self.id, 0], &contents)
+    }
+
+    /// How many fences a block holds.
+    pub(super) fn fences_each(&self) -> u64 {
+        (self.block_bytes - CRC_BYTES as u64) / FENCE_BYTES as u64
+    }
+
+    /// How many lines of the filter a block holds.
+    pub(super) fn lines_each(&self) -> u64 {
+        (self.block_bytes - CRC_BYTES as u64) / LINE_BYTES as u64
+    }
+
+    /// How many blocks a chunk of the filter takes.
+    pub(super) fn chunk_blocks(&self) -> u64 {
+        self.filter.chunk_lines.div_ceil(self.lines_each())
+    }
+
+    /// How many blocks of fences there are.
+    pub(super) fn groups(&self) -> u64 {
+        self.key_blocks.div_ceil(self.fences_each())
+    }
+
+    fn top_blocks(&self) -> u64 {
+        self.groups().div_ceil(self.fences_each())
+    }
+
+    fn keys_begin(&self) -> u64 {
+        1 + self.filter.chunks * self.chunk_blocks()
+    }
+
+    /// The number in the file of a block of the filter, by the line within its chunk.
+    pub(super) fn filter_block(&self, chunk: u64, line: u64) -> u64 {
+        1 + chunk * self.chunk_blocks() + line / self.lines_each()
+    }
+
+    /// The number in the file of a block of keys.
+    pub(super) fn key_block(&self, number: u64) -> u64 {
+        self.keys_begin() + number + number / self.fences_each()
+    }
+
+    /// The number in the file of a block of fences, when this many blocks of keys are
+    /// before it.
+    pub(super) fn fence_block(&self, group: u64, keys_before: u64) -> u64 {
+        self.keys_begin() + keys_before + group
+    }
+
+    /// The number in the file of the first block of the top.
+    pub(super) fn top_block(&self) -> u64 {
+        self.keys_begin() + self.key_blocks + self.groups()
+    }
+
+    /// How many blocks the file has.
+    pub(super) fn blocks(&self) -> u64 {
+        self.top_block() + self.top_blocks()
+    }
+
+    /// The size of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.blocks() * self.block_bytes
+    }
+
+    /// The header of the file, which is its first block.
+    pub(super) fn header(&self, log_id: [u8; 16]) -> Vec<u8> {
+        let mut block = vec![0; CRC_BYTES];
+        block.extend_from_slice(MAGIC);
+        block.extend_from_slice(&VERSION.to_le_bytes());
+        block.extend_from_slice(&log_id);
+        block.extend_from_slice(&self.id.to_le_bytes());
+        for number in self.numbers() {
+            block.extend_from_slice(&number.to_le_bytes());
+        }
+        block.resize(self.block_bytes as usize, 0);
+        sealed::seal(Kind::RunHeader, [self.salt, 0], &mut block);
+        block
+    }
+
+    /// The error for a block that is not as it must be.
+    pub(super) fn broken(&self, kind: Kind, block: u64) -> IndexError {
+        IndexError::damaged(format!("{kind:?} block {block} of run {}", self.id))
+    }
+}
+
+/// The open file of a run that is named, or was.
+#[derive(Debug)]
+pub(super) struct RunFile {
+    pub(super) row: RunRow,
+    path: PathBuf,
+    file: File,
+    number: (u64, u64),
+    /// The first fence of each group.
+    top: Vec<u128>,
+}
+
+impl RunFile {
+    /// Opens the file that a row names, and checks that it is that one. Reads the header and
+    /// the top only.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] when it is missing, short or another.
+    pub(super) fn open(
+        files: &Files,
+        log_id: [u8; 16],
+        row: RunRow,
+    ) -> Result<RunFile, IndexError> {
+        let path = files.run(row.id);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(IndexError::damaged(format!("run {} is missing", row.id)));
+            }
+            other => other?,
+        };
+        let found = file.metadata()?;
+        if found.len() != row.bytes() {
+            return Err(IndexError::damaged(format!(
+                "run {} has {} bytes instead of {}",
+                row.id,
+                found.len(),
+                row.bytes()
+            )));
+        }
+        let mut opened = RunFile {
+            row,
+            path,
+            file,
+            number: (found.dev(), found.ino()),
+            top: Vec::new(),
+        };
+        let mut block = vec![0; row.block_bytes as usize];
+        opened.read(0, &mut block)?;
+        if block != row.header(log_id) {
+            return Err(row.broken(Kind::RunHeader, 0));
+        }
+        let mut top = Vec::with_capacity(row.groups() as usize);
+        for number in row.top_block()..row.blocks() {
+            opened.read(number, &mut block)?;
+            let left = row.groups() as usize - top.len();
+            top.extend(
+                opened
+                    .fences_in(Kind::Top, number, &block, left)?
+                    .take(left),
+            );
+        }
+        check_fences(&top, row.groups()).ok_or_else(|| row.broken(Kind::Top, row.top_block()))?;
+        opened.top = top;
+        Ok(opened)
+    }
+
+    /// Reads blocks, as many as fit into `buffer`, from this one on.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] when the file ends before.
+    pub(super) fn read(&self, block: u64, buffer: &mut [u8]) -> Result<(), IndexError> {
+        match self
+            .file
+            .read_exact_at(buffer, block * self.row.block_bytes)
+        {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(IndexError::damaged(format!("run {} was cut", self.row.id)))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Checks a block of keys that was read.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] when it is not that block, intact.
+    pub(super) fn key_block<'b>(
+        &self,
+        block: u64,
+        bytes: &'b [u8],
+    ) -> Result<KeyBlock<'b>, IndexError> {
+        KeyBlock::open(self.row.salt, block, bytes).map_err(|_| self.row.broken(Kind::Keys, block))
+    }
+
+    /// The lines in a block of the filter that was read.
+    ///
+    /// # Errors
+    /// As [`RunFile::key_block`].
+    pub(super) fn filter_lines<'b>(
+        &self,
+        block: u64,
+        bytes: &'b [u8],
+    ) -> Result<&'b [u8], IndexError> {
+        sealed::open(Kind::Filter, [self.row.salt, block], bytes)
+            .map_err(|_| self.row.broken(Kind::Filter, block))
+    }
+
+    /// Reads a chunk of the filter.
+    ///
+    /// # Errors
+    /// [`IndexError`] when it cannot be read or is damaged.
+    pub(super) fn load_chunk(&self, chunk: u64) -> Result<Lines, IndexError> {
+        let row = &self.row;
+        let first = row.filter_block(chunk, 0);
+        let mut bytes = vec![0; (row.chunk_blocks() * row.block_bytes) as usize];
+        self.read(first, &mut bytes)?;
+        let mut lines = Lines::with_capacity(row.filter.chunk_lines as usize);
+        for (number, block) in (first..).zip(bytes.chunks_exact(row.block_bytes as usize)) {
+            let left = row.filter.chunk_lines as usize - lines.len();
+            let contents = self.filter_lines(number, block)?;
+            lines.read(&contents[..contents.len().min(left * LINE_BYTES)]);
+        }
+        Ok(lines)
+    }
+
+    /// The group in whose fences the block of keys is that answers for a key.
+    pub(super) fn group_of(&self, key: u128) -> u64 {
+        place_in(&self.top, key)
+    }
+
+    /// Reads the fences of a group.
+    ///
+    /// # Errors
+    /// [`IndexError`] when they cannot be read or are damaged.
+    pub(super) fn load_group(&self, group: u64, fences: &mut Vec<u128>) -> Result<(), IndexError> {
+        let row = &self.row;
+        let begin = group * row.fences_each();
+        let end = (begin + row.fences_each()).min(row.key_blocks);
+        let number = row.fence_block(group, end);
+        let mut block = vec![0; row.block_bytes as usize];
+        self.read(number, &mut block)?;
+        let count = (end - begin) as usize;
+        let before = fences.len();
+        fences.extend(
+            self.fences_in(Kind::Fences, number, &block, count)?
+                .take(count),
+        );
+        let found = &fences[before..];
+        let sound = found.len() == count
+            && found.first() == self.top.get(group as usize)
+            && found.is_sorted_by(|lower, upper| lower < upper);
+        if sound {
+            Ok(())
+        } else {
+            Err(row.broken(Kind::Fences, number))
+        }
+    }
+
+    /// Reads all fences.
+    ///
+    /// # Errors
+    /// As [`RunFile::load_group`].
+    pub(super) fn load_fences(&self) -> Result<Vec<u128>, IndexError> {
+        let mut fences = Vec::with_capacity(self.row.key_blocks as usize);
+        for group in 0..self.row.groups() {
+            self.load_group(group, &mut fences)?;
+        }
+        check_fences(&fences, self.row.key_blocks)
+            .ok_or_else(|| self.row.broken(Kind::Fences, 0))?;
+        Ok(fences)
+    }
+
+    fn fences_in<'b>(
+        &self,
+        kind: Kind,
+        number: u64,
+        block: &'b [u8],
+        count: usize,
+    ) -> Result<impl Iterator<Item = u128> + use<'b>, IndexError> {
+        let contents = sealed::open(kind, [self.row.salt, number], block)
+            .map_err(|_| self.row.broken(kind, number))?;
+        let (found, _) = contents.as_chunks::<FENCE_BYTES>();
+        let fences = found.iter().map(|fence| u128::from_be_bytes(*fence));
+        Ok(fences.take(count))
+    }
+
+    /// # Errors
+    /// [`IndexError::Damaged`] when its name is gone, or stands for another file, or it was
+    /// cut. It could still be read, but not after the next start.
+    pub(super) fn check(&self) -> Result<(), IndexError> {
+        let gone = || {
+            let id = self.row.id;
+            IndexError::damaged(format!("the file of run {id} was deleted or replaced"))
+        };
+        let found = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone()),
+            other => other?,
+        };
+        if (found.dev(), found.ino()) != self.number {
+            return Err(gone());
+        }
+        if found.len() != self.row.bytes() {
+            return Err(IndexError::damaged(format!("run {} was cut", self.row.id)));
+        }
+        Ok(())
+    }
+}
+
+/// The place of the last fence that is not above a key.
+pub(super) fn place_in(fences: &[u128], key: u128) -> u64 {
+    let after = fences.partition_point(|fence| *fence <= key);
+    after.saturating_sub(1) as u64
+}
+
+/// Fences as the blocks of a file have them.
+pub(super) fn fence_block(kind: Kind, row: &RunRow, number: u64, fences: &[u128]) -> Vec<u8> {
+    let mut block = vec![0; CRC_BYTES];
+    for fence in fences {
+        block.extend_from_slice(&fence.to_be_bytes());
+    }
+    block.resize(row.block_bytes as usize, 0);
+    sealed::seal(kind, [row.salt, number], &mut block);
+    block
+}
+
+fn check_fences(fences: &[u128], count: u64) -> Option<()> {
+    let sound = fences.len() as u64 == count
+        && fences.first() == Some(&0)
+        && fences.is_sorted_by(|lower, upper| lower < upper);
+    sound.then_some(())
+}

@@ -1,0 +1,136 @@
+//! Writes the file of a run. Until it is finished, its end is the end of the file too.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use super::error::IndexError;
+use super::files::Files;
+use super::options::{Durability, Shape};
+use super::steps::{Step, Steps};
+
+/// What is gathered before it is written.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// After how many bytes they are synced: the last sync is then short, and no large amount
+/// waits in the page cache for somebody else's sync to write it.
+const SYNC_BYTES: usize = 16 << 20;
+
+/// A file in the making, under the name that its run will have. No row names it yet.
+pub(super) struct RunWriter {
+    file: File,
+    path: PathBuf,
+    durable: bool,
+    steps: Steps,
+    unsynced_bytes: usize,
+    finished: bool,
+}
+
+impl RunWriter {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// [`IndexError::Full`], [`IndexError::File`].
+    pub(super) fn create(
+        files: &Files,
+        id: u64,
+        durability: Durability,
+        shape: &Shape,
+    ) -> Result<RunWriter, IndexError> {
+        shape.steps.before(Step::CreateRun)?;
+        let path = files.run(id);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        Ok(RunWriter {
+            file,
+            path,
+            durable: durability == Durability::Normal,
+            steps: shape.steps.clone(),
+            unsynced_bytes: 0,
+            finished: false,
+        })
+    }
+
+    /// Writes bytes at an offset.
+    ///
+    /// # Errors
+    /// As [`RunWriter::create`].
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<(), IndexError> {
+        self.steps.before(Step::WriteRun)?;
+        self.file.write_all_at(bytes, offset)?;
+        self.unsynced_bytes += bytes.len();
+        if self.durable && self.unsynced_bytes >= SYNC_BYTES {
+            self.file.sync_data()?;
+            self.unsynced_bytes = 0;
+        }
+        Ok(())
+    }
+
+    /// Makes the file and its name last.
+    ///
+    /// # Errors
+    /// As [`RunWriter::create`]. The file is then of no use: a sync that failed is not
+    /// repeated.
+    pub(super) fn finish(&mut self, files: &Files) -> Result<(), IndexError> {
+        if self.durable {
+            self.steps.before(Step::SyncRun)?;
+            self.file.sync_all()?;
+            self.steps.before(Step::SyncDirectory)?;
+            files.sync_directory()?;
+        }
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for RunWriter {
+    fn drop(&mut self) {
+        // What is not finished gives its room back at once.
+        if !self.finished && self.steps.before(Step::Unlink).is_ok() {
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Blocks that follow each other, written in large pieces.
+pub(super) struct Stream {
+    offset: u64,
+    buffer: Vec<u8>,
+}
+
+impl Stream {
+    /// Begins at this offset.
+    pub(super) fn at(offset: u64) -> Stream {
+        Stream {
+            offset,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Appends a block.
+    ///
+    /// # Errors
+    /// As [`RunWriter::write`].
+    pub(super) fn push(&mut self, block: &[u8], out: &mut RunWriter) -> Result<(), IndexError> {
+        self.buffer.extend_from_slice(block);
+        if self.buffer.len() >= WRITE_BYTES {
+            self.flush(out)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is gathered.
+    ///
+    /// # Errors
+    /// As [`RunWriter::write`].
+    pub(super) fn flush(&mut self, out: &mut RunWriter) -> Result<(), IndexError> {
+        if !self.buffer.is_empty() {
+            out.write(&self.buffer, self.offset)?;
+            self.offset += self.buffer.len() as u64;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,219 @@
+//! Risk: a kill or a power cut between two steps of a flush or a merge that leaves a state
+//! which is damaged, lacks something that was flushed, or keeps files for ever.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::super::options::{Durability, Shape};
+use super::super::steps::Step;
+use super::super::{Index, IndexError, IndexOptions};
+use super::directory::{files, named_runs, names, put_back, run_files};
+use super::model::{Frame, LOG, Model, tiny_options, tiny_shape};
+
+fn options() -> IndexOptions {
+    IndexOptions {
+        durability: Durability::Normal,
+        filter_memory_bytes: 2000,
+        ..tiny_options()
+    }
+}
+
+fn open(directory: &Path, shape: &Shape) -> Result<Index, IndexError> {
+    Index::open_shaped(directory, LOG, options(), shape.clone())
+}
+
+fn stopped() -> io::Error {
+    io::Error::other("stopped here")
+}
+
+/// Flushes and merges, until the plan lets a step fail and for a moment after. New ids, and
+/// old ones again.
+fn live(index: &Index, model: &mut Model, is_over: impl Fn() -> bool) {
+    for batch in 0..12u16 {
+        let sent = (0..9).map(|id| (1, (batch * 7 + id), 0)).collect();
+        model.take(Frame::Events(true, sent));
+        if model.replay_into(index).is_err() {
+            return;
+        }
+        let upto = model.applied();
+        index.shared.tell_worker(|signal| signal.flush_upto = upto);
+        while index.flushed() < upto {
+            if is_over() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let until = Instant::now() + Duration::from_millis(100);
+    while !is_over() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Opens what was left, and compares.
+fn check(directory: &Path, model: &Model, what: &str) {
+    let index = open(directory, &tiny_shape()).unwrap_or_else(|error| panic!("{what}: {error}"));
+    model.replay_into(&index).unwrap();
+    model.compare(&index).unwrap();
+    index.close().unwrap();
+    assert_eq!(run_files(directory), named_runs(directory), "{what}");
+}
+
+#[test]
+fn a_stop_at_any_step_leaves_what_can_be_gone_on_with() {
+    let mut met = BTreeMap::<String, u32>::new();
+    for stop_at in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let shape = tiny_shape();
+        let reached = Arc::new(Mutex::new(None));
+        let count = Arc::new(Mutex::new(0));
+        let index = open(directory.path(), &shape).unwrap();
+        let (sees, counts) = (Arc::clone(&reached), Arc::clone(&count));
+        shape.steps.plan.set(move |step| {
+            let mut count = counts.lock().unwrap();
+            *count += 1;
+            if *count <= stop_at {
+                return Ok(());
+            }
+            sees.lock().unwrap().get_or_insert(step);
+            Err(stopped())
+        });
+        let mut model = Model::default();
+        live(&index, &mut model, || reached.lock().unwrap().is_some());
+        drop(index);
+        let Some(step) = *reached.lock().unwrap() else {
+            break;
+        };
+        *met.entry(format!("{step:?}")).or_default() += 1;
+        check(
+            directory.path(),
+            &model,
+            &format!("step {stop_at}, {step:?}"),
+        );
+    }
+    for step in [
+        Step::CreateRun,
+        Step::WriteRun,
+        Step::SyncRun,
+        Step::SyncDirectory,
+        Step::Commit,
+        Step::SyncWal,
+        Step::Unlink,
+        Step::Checkpoint,
+    ] {
+        let times = met.get(&format!("{step:?}")).copied().unwrap_or_default();
+        assert!(times >= 5, "{step:?}: {met:?}");
+    }
+}
+
+/// What a power cut leaves at worst: of files only what was synced, of names only those
+/// that were when their directory was, of commits only those in a synced WAL; but every
+/// file that was removed is gone.
+#[derive(Default)]
+struct Lasting {
+    before: Option<Step>,
+    /// Whether checkpoints copy all there is, and so sync it.
+    by_checkpoints: bool,
+    /// Database and WAL when they were last synced.
+    database: Vec<(String, Vec<u8>)>,
+    runs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Lasting {
+    /// Is told each step before it is made, and so that the one before has been.
+    fn before(&mut self, directory: &Path, step: Step) {
+        match self.before.replace(step) {
+            // Other steps are only allowed to come when the sync has succeeded.
+            Some(Step::SyncDirectory) => {
+                for path in run_files(directory) {
+                    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                    // Of those that are still being written some part; no row names them.
+                    self.runs.insert(name, fs::read(&path).unwrap_or_default());
+                }
+            }
+            Some(Step::SyncWal) => self.database = database(directory),
+            Some(Step::Checkpoint) if self.by_checkpoints => self.database = database(directory),
+            _ => {}
+        }
+        if step == Step::CreateRun {
+            let there = names(directory);
+            self.runs.retain(|name, _| there.contains(name));
+        }
+    }
+}
+
+fn database(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = files(directory);
+    files.retain(|(name, _)| !name.ends_with(".run") && !name.ends_with("-shm"));
+    files
+}
+
+#[test]
+fn a_power_cut_at_any_step_leaves_what_can_be_gone_on_with() {
+    cut_power_at_any_step(false);
+}
+
+#[test]
+fn a_power_cut_does_too_while_a_reader_holds_checkpoints_up() {
+    cut_power_at_any_step(true);
+}
+
+fn cut_power_at_any_step(with_reader: bool) {
+    let mut cuts_with_runs = 0;
+    for stop_at in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let shape = tiny_shape();
+        let index = open(directory.path(), &shape).unwrap();
+        let reader = rusqlite::Connection::open(directory.path().join("index.sqlite3")).unwrap();
+        if with_reader {
+            reader
+                .execute_batch("BEGIN; SELECT count(*) FROM head")
+                .unwrap();
+        }
+        let lasting = Arc::new(Mutex::new(Lasting {
+            database: database(directory.path()),
+            by_checkpoints: !with_reader,
+            ..Lasting::default()
+        }));
+        let count = Arc::new(Mutex::new(0));
+        let is_over = Arc::new(Mutex::new(false));
+        let path = directory.path().to_owned();
+        let (sees, over, keeps) = (count.clone(), is_over.clone(), lasting.clone());
+        shape.steps.plan.set(move |step| {
+            let mut count = sees.lock().unwrap();
+            *count += 1;
+            if *count > stop_at {
+                *over.lock().unwrap() = true;
+                return Err(stopped());
+            }
+            keeps.lock().unwrap().before(&path, step);
+            Ok(())
+        });
+        let mut model = Model::default();
+        live(&index, &mut model, || *is_over.lock().unwrap());
+        drop(index);
+        if !*is_over.lock().unwrap() {
+            break;
+        }
+        drop(reader);
+        let lasting = lasting.lock().unwrap();
+        let there = names(directory.path());
+        let mut left = lasting.database.clone();
+        left.extend(
+            lasting
+                .runs
+                .iter()
+                .filter(|(name, _)| there.contains(name))
+                .map(|(name, bytes)| (name.clone(), bytes.clone())),
+        );
+        put_back(directory.path(), &left);
+        cuts_with_runs += u32::from(!named_runs(directory.path()).is_empty());
+        put_back(directory.path(), &left);
+        check(directory.path(), &model, &format!("cut at step {stop_at}"));
+    }
+    assert!(cuts_with_runs > 50, "{cuts_with_runs}");
+}

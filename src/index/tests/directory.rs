@@ -1,0 +1,55 @@
+//! An index's directory as a whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// All files by name, with what is in them.
+pub(super) fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = names(directory)
+        .into_iter()
+        .map(|name| {
+            let bytes = fs::read(directory.join(&name)).unwrap();
+            (name, bytes)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Their names.
+pub(super) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Makes the directory what it was, but for what is not the index's.
+pub(super) fn put_back(directory: &Path, files: &[(String, Vec<u8>)]) {
+    super::super::Index::discard(directory).unwrap();
+    for (name, bytes) in files {
+        fs::write(directory.join(name), bytes).unwrap();
+    }
+}
+
+/// The files of runs.
+pub(super) fn run_files(directory: &Path) -> Vec<PathBuf> {
+    let names = names(directory).into_iter();
+    names
+        .filter(|name| name.ends_with(".run"))
+        .map(|name| directory.join(name))
+        .collect()
+}
+
+/// The ids of the runs that are named, by their files.
+pub(super) fn named_runs(directory: &Path) -> Vec<PathBuf> {
+    let connection = rusqlite::Connection::open(directory.join("index.sqlite3")).unwrap();
+    let mut ids = connection
+        .prepare("SELECT run FROM runs ORDER BY run")
+        .unwrap();
+    let ids = ids.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    ids.map(|id| directory.join(format!("{:020}.run", id.unwrap())))
+        .collect()
+}
