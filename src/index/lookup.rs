@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::digest::KeyDigest;
 use super::error::IndexError;
-use super::filter::{LINE_BYTES, Lines};
+use super::filter::{LINE_BYTES, line_may_contain};
 use super::fold::First;
 use super::key_block::number_of;
 use super::run::{Probed, Run};
@@ -96,9 +96,7 @@ fn probe_file(
         let contents = run.file.filter_lines(block, &bytes)?;
         for one in of_block {
             let at = (one.line % row.lines_each()) as usize * LINE_BYTES;
-            let mut line = Lines::with_capacity(1);
-            line.read(&contents[at..at + LINE_BYTES]);
-            if line.may_contain(0, keys[one.place]) {
+            if line_may_contain(&contents[at..at + LINE_BYTES], keys[one.place]) {
                 suspicions.push(Suspicion {
                     run: one.run,
                     key: number_of(keys[one.place]),

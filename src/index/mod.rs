@@ -13,7 +13,7 @@
 //! | `delta` `topics` `shared` | what is in memory |
 //! | `handle` `apply` `lookup` `ask` | the way in and out |
 //! | `worker` `writer` `flush` `merging` `merge` `health` | the flush thread |
-//! | `run` `run_file` `key_block` `filter` `resident` | sorted runs of keys, and what of them is in memory |
+//! | `run` `run_file` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
 //! | `run_builder` `run_writer` `steps` | how they are made |
 //! | `note` `postings` `sealed` | the other blocks, and the CRC of all |
 //! | `schema` `query` `readers` `files` | SQLite |
@@ -36,6 +36,7 @@ mod merge;
 mod merging;
 mod note;
 mod options;
+mod pages;
 mod postings;
 mod query;
 mod readers;

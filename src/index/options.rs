@@ -84,7 +84,8 @@ impl Default for Shape {
             small_run_entries: 8192,
             slice_blocks: 512,
             read_blocks: 64,
-            filter_chunk_blocks: 256,
+            // A huge page.
+            filter_chunk_blocks: 520,
             load_bytes: 8 << 20,
             steps: Steps::default(),
         }

@@ -62,7 +62,7 @@ impl Run {
     }
 
     /// Brings the line that a probe needs into the cache. What it returns is of no meaning.
-    pub(super) fn touch(&self, key: KeyDigest) -> u64 {
+    pub(super) fn touch(&self, key: KeyDigest) -> u8 {
         let (chunk, line) = self.file.row.filter.place(key);
         match &self.chunks[chunk] {
             Some(lines) => lines.touch(line),

@@ -66,7 +66,7 @@ impl RunBuilder {
             fences: Vec::new(),
             top: Vec::new(),
             chunk: 0,
-            lines: Lines::empty(row.filter.chunk_lines as usize),
+            lines: Lines::empty(row.filter.chunk_lines as usize)?,
             pushed: 0,
             row,
         })
@@ -164,7 +164,7 @@ impl RunBuilder {
         for (number, from) in (first..).zip((0..self.lines.len()).step_by(lines_each)) {
             let to = (from + lines_each).min(self.lines.len());
             let mut block = vec![0; CRC_BYTES];
-            self.lines.write(from, to, &mut block);
+            block.extend_from_slice(self.lines.bytes(from, to));
             block.resize(self.row.block_bytes as usize, 0);
             sealed::seal(Kind::Filter, [self.row.salt, number], &mut block);
             self.filter.push(&block, &mut self.out)?;

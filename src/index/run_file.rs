@@ -282,11 +282,12 @@ impl RunFile {
         let first = row.filter_block(chunk, 0);
         let mut bytes = vec![0; (row.chunk_blocks() * row.block_bytes) as usize];
         self.read(first, &mut bytes)?;
-        let mut lines = Lines::with_capacity(row.filter.chunk_lines as usize);
-        for (number, block) in (first..).zip(bytes.chunks_exact(row.block_bytes as usize)) {
-            let left = row.filter.chunk_lines as usize - lines.len();
+        let mut lines = Lines::empty(row.filter.chunk_lines as usize)?;
+        let blocks = (first..).zip(bytes.chunks_exact(row.block_bytes as usize));
+        for (from, (number, block)) in (0..).step_by(row.lines_each() as usize).zip(blocks) {
+            let left = lines.len() - from;
             let contents = self.filter_lines(number, block)?;
-            lines.read(&contents[..contents.len().min(left * LINE_BYTES)]);
+            lines.read(from, &contents[..contents.len().min(left * LINE_BYTES)]);
         }
         Ok(lines)
     }
