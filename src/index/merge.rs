@@ -1,11 +1,13 @@
 //! Which runs are merged, and how: a sorted merge that can stop after any block.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
 
 use super::error::IndexError;
 use super::key_block::{Entry, number_of};
 use super::options::Shape;
+use super::pages::Pages;
 use super::run::Run;
 use super::run_builder::{RunBuilder, RunMaker};
 use super::run_file::RunFile;
@@ -70,7 +72,7 @@ impl Merge {
         sources: Vec<Arc<RunFile>>,
     ) -> Result<Merge, IndexError> {
         let entries = sources.iter().map(|file| file.row.entries).sum();
-        let builder = Box::new(RunBuilder::begin(maker, id, entries)?);
+        let builder = Box::new(RunBuilder::begin(maker, id, entries, true)?);
         let mut cursors = Vec::with_capacity(sources.len());
         for source in &sources {
             cursors.extend(Cursor::begin(source, maker.shape.read_blocks)?);
@@ -140,16 +142,20 @@ struct Cursor {
     next_from: u128,
     entries: Vec<Entry>,
     place: usize,
-    /// Consecutive blocks of the file, and the number of the first.
-    read: Vec<u8>,
+    /// Consecutive blocks of the file: the number of the first, and how many.
+    read: Pages,
     read_from: u64,
-    read_blocks: u64,
+    read_count: u64,
+    read_blocks_max: u64,
+    /// Past the page cache, where that can be had.
+    direct: Option<File>,
 }
 
 impl Cursor {
     /// At the first entry; `None` if there is none.
     fn begin(file: &Arc<RunFile>, read_blocks: u64) -> Result<Option<Cursor>, IndexError> {
         let nothing = Entry::nothing();
+        let read_blocks_max = read_blocks.max(1);
         let mut cursor = Cursor {
             file: Arc::clone(file),
             key: 0,
@@ -158,9 +164,11 @@ impl Cursor {
             next_from: 0,
             entries: Vec::new(),
             place: 0,
-            read: Vec::new(),
+            read: Pages::mapped((read_blocks_max * file.row.block_bytes) as usize)?,
             read_from: 0,
-            read_blocks: read_blocks.max(1),
+            read_count: 0,
+            read_blocks_max,
+            direct: file.open_direct(),
         };
         Ok(cursor.step()?.then_some(cursor))
     }
@@ -183,16 +191,19 @@ impl Cursor {
         let row = self.file.row;
         let number = row.key_block(self.next_block);
         let bytes = row.block_bytes as usize;
-        let read = (self.read.len() / bytes) as u64;
-        if !(self.read_from..self.read_from + read).contains(&number) {
+        if !(self.read_from..self.read_from + self.read_count).contains(&number) {
             let end = row.key_block(row.key_blocks - 1) + 1;
-            let count = self.read_blocks.min(end - number);
-            self.read.resize(count as usize * bytes, 0);
-            self.read_from = number;
-            self.file.read(number, &mut self.read)?;
+            let count = self.read_blocks_max.min(end - number);
+            let buffer = &mut self.read.bytes_mut()[..count as usize * bytes];
+            (self.read_from, self.read_count) = (number, 0);
+            self.file
+                .read_through(self.direct.as_ref(), number, buffer)?;
+            self.read_count = count;
         }
         let at = (number - self.read_from) as usize * bytes;
-        let block = self.file.key_block(number, &self.read[at..at + bytes])?;
+        let block = self
+            .file
+            .key_block(number, &self.read.bytes()[at..at + bytes])?;
         let last = self.next_block + 1 == row.key_blocks;
         let covers = block.covers();
         if *covers.start() != self.next_from || last != (*covers.end() == u128::MAX) {

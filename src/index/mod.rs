@@ -23,6 +23,7 @@ mod ask;
 pub mod canonical;
 mod delta;
 pub mod digest;
+mod direct;
 mod error;
 mod files;
 mod filter;

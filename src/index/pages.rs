@@ -12,7 +12,7 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 pub(super) enum Pages {
     /// Too little for a huge page.
     Small(Vec<u8>),
-    Huge(MmapMut),
+    Mapped(MmapMut),
 }
 
 impl Pages {
@@ -28,7 +28,15 @@ impl Pages {
         // A wish: where it is not granted, small pages do.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
-        Ok(Pages::Huge(map))
+        Ok(Pages::Mapped(map))
+    }
+
+    /// Memory of this many bytes that begins with a page.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn mapped(bytes: usize) -> io::Result<Pages> {
+        MmapMut::map_anon(bytes.max(1)).map(Pages::Mapped)
     }
 
     /// How much is taken for this many bytes.
@@ -42,14 +50,14 @@ impl Pages {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Pages::Small(bytes) => bytes,
-            Pages::Huge(map) => map,
+            Pages::Mapped(map) => map,
         }
     }
 
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         match self {
             Pages::Small(bytes) => bytes,
-            Pages::Huge(map) => map,
+            Pages::Mapped(map) => map,
         }
     }
 }

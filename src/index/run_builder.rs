@@ -39,11 +39,17 @@ pub(super) struct RunBuilder {
 }
 
 impl RunBuilder {
-    /// Begins a run of exactly this many entries, at least one.
+    /// Begins a run of exactly this many entries, at least one. `is_large` says that it will
+    /// not be read soon, and goes past the page cache.
     ///
     /// # Errors
     /// When its file cannot be made.
-    pub(super) fn begin(maker: &RunMaker, id: u64, entries: u64) -> Result<RunBuilder, IndexError> {
+    pub(super) fn begin(
+        maker: &RunMaker,
+        id: u64,
+        entries: u64,
+        is_large: bool,
+    ) -> Result<RunBuilder, IndexError> {
         let block_bytes = maker.shape.block_bytes;
         let lines_each = ((block_bytes - CRC_BYTES) / LINE_BYTES) as u64;
         let chunk_lines = maker.shape.filter_chunk_blocks * lines_each;
@@ -57,10 +63,10 @@ impl RunBuilder {
         };
         let offset = |block: u64| block * row.block_bytes;
         Ok(RunBuilder {
-            out: RunWriter::create(&maker.files, id, maker.durability, &maker.shape)?,
+            out: RunWriter::create(&maker.files, id, is_large, maker.durability, &maker.shape)?,
             maker: maker.clone(),
-            keys: Stream::at(offset(row.key_block(0))),
-            filter: Stream::at(offset(row.filter_block(0, 0))),
+            keys: Stream::at(offset(row.key_block(0)))?,
+            filter: Stream::at(offset(row.filter_block(0, 0)))?,
             packer: BlockPacker::new(block_bytes),
             last_key: None,
             fences: Vec::new(),

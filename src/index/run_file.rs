@@ -20,6 +20,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
+use super::direct;
 use super::error::IndexError;
 use super::files::Files;
 use super::filter::{FilterShape, LINE_BYTES, Lines};
@@ -237,10 +238,29 @@ impl RunFile {
     /// # Errors
     /// [`IndexError::Damaged`] when the file ends before.
     pub(super) fn read(&self, block: u64, buffer: &mut [u8]) -> Result<(), IndexError> {
-        match self
-            .file
-            .read_exact_at(buffer, block * self.row.block_bytes)
-        {
+        self.read_through(None, block, buffer)
+    }
+
+    /// A handle past the page cache for [`RunFile::read_through`], where that can be had. It
+    /// stays with the file when that is unlinked.
+    pub(super) fn open_direct(&self) -> Option<File> {
+        let opened = direct::open(&self.path, false, self.row.block_bytes as usize)?;
+        let found = opened.metadata().ok()?;
+        ((found.dev(), found.ino()) == self.number).then_some(opened)
+    }
+
+    /// The same through another handle.
+    ///
+    /// # Errors
+    /// As [`RunFile::read`].
+    pub(super) fn read_through(
+        &self,
+        handle: Option<&File>,
+        block: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), IndexError> {
+        let file = handle.unwrap_or(&self.file);
+        match file.read_exact_at(buffer, block * self.row.block_bytes) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(IndexError::damaged(format!("run {} was cut", self.row.id)))
             }

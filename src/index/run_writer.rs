@@ -1,12 +1,15 @@
 //! Writes the file of a run. Until it is finished, its end is the end of the file too.
 
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+use super::direct;
 use super::error::IndexError;
 use super::files::Files;
 use super::options::{Durability, Shape};
+use super::pages::Pages;
 use super::steps::{Step, Steps};
 
 /// What is gathered before it is written.
@@ -19,6 +22,8 @@ const SYNC_BYTES: usize = 16 << 20;
 /// A file in the making, under the name that its run will have. No row names it yet.
 pub(super) struct RunWriter {
     file: File,
+    /// Past the page cache, where that is wanted and can be had.
+    direct: Option<File>,
     path: PathBuf,
     durable: bool,
     steps: Steps,
@@ -27,13 +32,14 @@ pub(super) struct RunWriter {
 }
 
 impl RunWriter {
-    /// Makes the file.
+    /// Makes the file. `is_large` says that what is written will not be read soon.
     ///
     /// # Errors
     /// [`IndexError::Full`], [`IndexError::File`].
     pub(super) fn create(
         files: &Files,
         id: u64,
+        is_large: bool,
         durability: Durability,
         shape: &Shape,
     ) -> Result<RunWriter, IndexError> {
@@ -43,8 +49,13 @@ impl RunWriter {
             .write(true)
             .create_new(true)
             .open(&path)?;
+        let direct = match is_large {
+            true => direct::open(&path, true, shape.block_bytes),
+            false => None,
+        };
         Ok(RunWriter {
             file,
+            direct,
             path,
             durable: durability == Durability::Normal,
             steps: shape.steps.clone(),
@@ -60,7 +71,19 @@ impl RunWriter {
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<(), IndexError> {
         self.steps.before(Step::WriteRun)?;
         self.file.write_all_at(bytes, offset)?;
-        self.unsynced_bytes += bytes.len();
+        self.written(bytes.len())
+    }
+
+    /// The same with whole blocks in memory that begins with a page.
+    fn write_pages(&mut self, bytes: &[u8], offset: u64) -> Result<(), IndexError> {
+        self.steps.before(Step::WriteRun)?;
+        let file = self.direct.as_ref().unwrap_or(&self.file);
+        file.write_all_at(bytes, offset)?;
+        self.written(bytes.len())
+    }
+
+    fn written(&mut self, bytes: usize) -> Result<(), IndexError> {
+        self.unsynced_bytes += bytes;
         if self.durable && self.unsynced_bytes >= SYNC_BYTES {
             self.file.sync_data()?;
             self.unsynced_bytes = 0;
@@ -97,16 +120,21 @@ impl Drop for RunWriter {
 /// Blocks that follow each other, written in large pieces.
 pub(super) struct Stream {
     offset: u64,
-    buffer: Vec<u8>,
+    buffer: Pages,
+    filled: usize,
 }
 
 impl Stream {
     /// Begins at this offset.
-    pub(super) fn at(offset: u64) -> Stream {
-        Stream {
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub(super) fn at(offset: u64) -> io::Result<Stream> {
+        Ok(Stream {
             offset,
-            buffer: Vec::new(),
-        }
+            buffer: Pages::mapped(WRITE_BYTES)?,
+            filled: 0,
+        })
     }
 
     /// Appends a block.
@@ -114,10 +142,11 @@ impl Stream {
     /// # Errors
     /// As [`RunWriter::write`].
     pub(super) fn push(&mut self, block: &[u8], out: &mut RunWriter) -> Result<(), IndexError> {
-        self.buffer.extend_from_slice(block);
-        if self.buffer.len() >= WRITE_BYTES {
+        if self.filled + block.len() > WRITE_BYTES {
             self.flush(out)?;
         }
+        self.buffer.bytes_mut()[self.filled..self.filled + block.len()].copy_from_slice(block);
+        self.filled += block.len();
         Ok(())
     }
 
@@ -126,10 +155,10 @@ impl Stream {
     /// # Errors
     /// As [`RunWriter::write`].
     pub(super) fn flush(&mut self, out: &mut RunWriter) -> Result<(), IndexError> {
-        if !self.buffer.is_empty() {
-            out.write(&self.buffer, self.offset)?;
-            self.offset += self.buffer.len() as u64;
-            self.buffer.clear();
+        if self.filled > 0 {
+            out.write_pages(&self.buffer.bytes()[..self.filled], self.offset)?;
+            self.offset += self.filled as u64;
+            self.filled = 0;
         }
         Ok(())
     }

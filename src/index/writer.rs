@@ -108,7 +108,7 @@ impl Writer {
                 .collect();
             entries.sort_unstable_by_key(|entry| number_of(entry.key));
             let id = self.next_run_id();
-            let mut builder = RunBuilder::begin(&self.maker, id, entries.len() as u64)?;
+            let mut builder = RunBuilder::begin(&self.maker, id, entries.len() as u64, false)?;
             for entry in entries {
                 builder.push(entry)?;
             }
