@@ -260,6 +260,20 @@ impl Index {
         }
     }
 
+    /// Waits until the filters that have room in memory were read, or no longer than this. Until
+    /// then each new key costs reads: who has many to apply does better to wait.
+    pub fn wait_until_loaded(&self, longest: Duration) {
+        let until = Instant::now() + longest;
+        let mut signal = self.shared.signal();
+        while !signal.loaded && !signal.gone {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            signal = self.shared.wait_for_worker(signal, left);
+        }
+    }
+
     /// Flushes, and closes the database so that only itself and the runs are left, without a WAL. Waits
     /// for those who are looking something up; whoever comes later gets
     /// [`IndexError::Closed`], and what is known without a look still.

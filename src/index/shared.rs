@@ -45,6 +45,8 @@ pub(super) struct Signal {
     /// Flush at least up to here without delay.
     pub(super) flush_upto: Seq,
     pub(super) tries: Tries,
+    /// What there is room for of filters was read, or could not be.
+    pub(super) loaded: bool,
     /// The thread has ended.
     pub(super) gone: bool,
 }

@@ -70,6 +70,7 @@ fn run(shared: &Shared, writer: Writer) -> Option<Writer> {
         shared,
         writer,
         has_flushed: false,
+        loaded: false,
         merge_debt: 0,
         merge_debt_max: 0,
         merge_after: None,
@@ -103,6 +104,8 @@ struct Worker<'s> {
     /// Nothing is merged before the first flush: an index that is only looked at, or that a
     /// start refuses, stays as it is.
     has_flushed: bool,
+    /// Filters were read once, as far as there is room.
+    loaded: bool,
     /// How many blocks to merge without a pause.
     merge_debt: u64,
     /// Beyond this a flush that is due waits for merges.
@@ -212,7 +215,12 @@ impl Worker<'_> {
     }
 
     fn slice(&mut self) -> Result<Option<Merged>, IndexError> {
-        if self.writer.load_slice()? {
+        let has_loaded = self.writer.load_slice();
+        if !self.loaded && !matches!(has_loaded, Ok(true)) {
+            self.loaded = true;
+            self.shared.tell_waiting(|signal| signal.loaded = true);
+        }
+        if has_loaded? {
             return Ok(Some(Merged {
                 blocks: 0,
                 runs_changed: true,

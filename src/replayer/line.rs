@@ -18,6 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long a full delta is waited for before a stop is looked for.
 const ROOM_PAUSE: Duration = Duration::from_millis(50);
+/// From so many events on the index first gets its filters into memory, within this time.
+const MANY_EVENTS: u64 = 10_000;
+const LOAD_WAIT: Duration = Duration::from_secs(1);
 /// How often it is said how far a rebuild is.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 /// So long the thread sleeps when nothing happens; it only bounds a lost wake-up.
@@ -73,6 +76,13 @@ impl<W: Waiter> Line<W> {
             // Whatever stops it is dealt with in there.
             let _ = self.open_late(&why);
         }
+        let index = self.shared.index();
+        let durable = self.shared.log.durable().get();
+        let left = durable.saturating_sub(index.applied().get());
+        if left > MANY_EVENTS {
+            index.wait_until_loaded(LOAD_WAIT);
+        }
+        drop(index);
         while !self.shared.stopping.load(Ordering::Acquire) {
             let index = self.shared.index();
             if let Some(what) = index.damage() {
