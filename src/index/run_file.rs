@@ -25,6 +25,7 @@ use super::error::IndexError;
 use super::files::Files;
 use super::filter::{FilterShape, LINE_BYTES, Lines};
 use super::key_block::KeyBlock;
+use super::pages::Pages;
 use super::sealed::{self, CRC_BYTES, Kind};
 
 const MAGIC: &[u8; 8] = b"oncelrun";
@@ -300,8 +301,10 @@ impl RunFile {
     pub(super) fn load_chunk(&self, chunk: u64) -> Result<Lines, IndexError> {
         let row = &self.row;
         let first = row.filter_block(chunk, 0);
-        let mut bytes = vec![0; (row.chunk_blocks() * row.block_bytes) as usize];
-        self.read(first, &mut bytes)?;
+        // Once read it is in memory: a copy in the page cache would only take room.
+        let mut read = Pages::mapped((row.chunk_blocks() * row.block_bytes) as usize)?;
+        self.read_through(self.open_direct().as_ref(), first, read.bytes_mut())?;
+        let bytes = read.bytes();
         let mut lines = Lines::empty(row.filter.chunk_lines as usize)?;
         let blocks = (first..).zip(bytes.chunks_exact(row.block_bytes as usize));
         for (from, (number, block)) in (0..).step_by(row.lines_each() as usize).zip(blocks) {
