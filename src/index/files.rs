@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::IndexError;
 use super::options::Durability;
-use super::run_file::RunRow;
+use super::run_row::RunRow;
 
 const MAIN: &str = "index.sqlite3";
 const RUN_ENDING: &str = ".run";

@@ -8,7 +8,7 @@ use super::error::IndexError;
 use super::note::NoteBlock;
 use super::options::Shape;
 use super::postings::Chunk;
-use super::run_file::RunRow;
+use super::run_row::RunRow;
 use super::schema::head::{self, Head};
 use super::schema::topics::TopicWriter;
 use super::schema::{from_sql, runs, to_sql};

@@ -13,8 +13,8 @@
 //! | `delta` `topics` `shared` | what is in memory |
 //! | `handle` `apply` `lookup` `ask` | the way in and out |
 //! | `worker` `writer` `flush` `merging` `merge` `health` | the flush thread |
-//! | `run` `run_file` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
-//! | `run_builder` `run_writer` `steps` | how they are made |
+//! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
+//! | `run_builder` `run_writer` `direct` `steps` | how they are made |
 //! | `note` `postings` `sealed` | the other blocks, and the CRC of all |
 //! | `schema` `query` `readers` `files` | SQLite |
 
@@ -45,6 +45,7 @@ mod resident;
 mod run;
 mod run_builder;
 mod run_file;
+mod run_row;
 mod run_writer;
 mod schema;
 mod sealed;

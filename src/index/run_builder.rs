@@ -6,7 +6,8 @@ use super::files::Files;
 use super::filter::{FilterShape, LINE_BYTES, Lines};
 use super::key_block::{BlockPacker, Entry, number_of};
 use super::options::{Durability, Shape};
-use super::run_file::{RunFile, RunRow, fence_block};
+use super::run_file::{RunFile, fence_block};
+use super::run_row::RunRow;
 use super::run_writer::{RunWriter, Stream};
 use super::sealed::{self, CRC_BYTES, Kind};
 

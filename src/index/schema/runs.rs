@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::super::error::IndexError;
-use super::super::run_file::RunRow;
+use super::super::run_row::RunRow;
 use super::super::sealed::{self, Kind};
 use super::{from_sql, to_sql};
 
