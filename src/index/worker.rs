@@ -119,7 +119,11 @@ impl Worker<'_> {
     /// Only what trying again does not heal.
     fn work(&mut self) -> Result<(), IndexError> {
         while !self.shared.signal().stop {
-            self.shared.check()?;
+            match self.shared.check() {
+                // The end has begun, and the stop is told next.
+                Err(IndexError::Closed) => break,
+                checked => checked?,
+            }
             #[cfg(test)]
             self.limit_pages()?;
             let next = match self.shared.due() {

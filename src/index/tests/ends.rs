@@ -23,6 +23,18 @@ fn assert_closed(index: &Index, model: &Model) {
 }
 
 #[test]
+fn an_end_that_has_only_begun_is_no_damage_to_the_flush_thread() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path()).unwrap();
+    index.shared.close();
+    index.shared.tell_worker(|_| {});
+    while !index.shared.signal().gone {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(index.shared.damage().is_none());
+}
+
+#[test]
 fn a_closed_index_has_everything_and_leaves_only_the_database_and_its_runs() {
     let model = history(40);
     let directory = tempfile::tempdir().unwrap();
