@@ -314,7 +314,7 @@ fn a_store_that_ran_out_of_memory_has_lost_nothing() {
         ];
         scene.serve(&options)
     };
-    Traffic::at(serve("64m"), |traffic, random, store: Container| {
+    Traffic::at(serve("32m"), |traffic, random, store: Container| {
         traffic.wait_for_more(random.between(20, 200) as usize);
         // More text than there is memory.
         let filling = "x".repeat(30 << 20);
