@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::digest::KeyDigest;
 use super::error::IndexError;
-use super::filter::{LINE_BYTES, line_may_contain};
+use super::filter::{line_may_contain, lines_of};
 use super::fold::First;
 use super::key_block::number_of;
 use super::run::{Probed, Run};
@@ -93,10 +93,10 @@ fn probe_file(
     for of_block in unread.chunk_by(|one, next| block_of(one) == block_of(next)) {
         let block = block_of(&of_block[0]);
         run.file.read(block, &mut bytes)?;
-        let contents = run.file.filter_lines(block, &bytes)?;
+        let lines = lines_of(run.file.filter_lines(block, &bytes)?);
         for one in of_block {
-            let at = (one.line % row.lines_each()) as usize * LINE_BYTES;
-            if line_may_contain(&contents[at..at + LINE_BYTES], keys[one.place]) {
+            let line = (one.line % row.lines_each()) as usize;
+            if line_may_contain(&lines[line], keys[one.place]) {
                 suspicions.push(Suspicion {
                     run: one.run,
                     key: number_of(keys[one.place]),
