@@ -10,6 +10,7 @@ use super::key_block::number_of;
 use super::run::{Probed, Run};
 use super::run_file::place_in;
 use super::sealed::Kind;
+use super::side_by_side;
 
 /// Of how many keys the filter's lines are asked for at once: more than a core can wait for.
 const TOUCHED: usize = 32;
@@ -33,8 +34,8 @@ struct Unread {
     place: usize,
 }
 
-/// What is known of each of these keys. Each block is read once, in the order in which they
-/// lie; a key that no filter suspects costs no read.
+/// What is known of each of these keys. Blocks are read in the order in which they lie, once
+/// each, or twice where two threads share one; a key that no filter suspects costs no read.
 ///
 /// # Errors
 /// [`IndexError`] when a block cannot be read or is not intact.
@@ -68,14 +69,25 @@ pub(super) fn find(
     }
     if !unread.is_empty() {
         unread.sort_unstable();
-        for of_run in unread.chunk_by(|one, next| one.run == next.run) {
-            probe_file(&runs[of_run[0].run], of_run, keys, &mut suspicions)?;
-        }
+        suspicions.extend(side_by_side::on_pieces(&unread, |piece| {
+            let mut suspicions = Vec::new();
+            for of_run in piece.chunk_by(|one, next| one.run == next.run) {
+                probe_file(&runs[of_run[0].run], of_run, keys, &mut suspicions)?;
+            }
+            Ok(suspicions)
+        })?);
     }
-    let mut found = vec![None; keys.len()];
     suspicions.sort_unstable();
-    for of_run in suspicions.chunk_by(|one, next| one.run == next.run) {
-        look_into(&runs[of_run[0].run], of_run, keys, &mut found)?;
+    let known = side_by_side::on_pieces(&suspicions, |piece| {
+        let mut known = Vec::new();
+        for of_run in piece.chunk_by(|one, next| one.run == next.run) {
+            look_into(&runs[of_run[0].run], of_run, keys, &mut known)?;
+        }
+        Ok(known)
+    })?;
+    let mut found = vec![None; keys.len()];
+    for (place, first) in known {
+        found[place] = Some(first);
     }
     Ok(found)
 }
@@ -108,12 +120,12 @@ fn probe_file(
     Ok(())
 }
 
-/// Looks into a run's blocks of keys.
+/// Looks into a run's blocks of keys. `known` gets the places of those that are there.
 fn look_into(
     run: &Run,
     suspicions: &[Suspicion],
     keys: &[KeyDigest],
-    found: &mut [Option<First>],
+    known: &mut Vec<(usize, First)>,
 ) -> Result<(), IndexError> {
     let row = &run.file.row;
     let mut fences = Fences {
@@ -134,9 +146,7 @@ fn look_into(
         }
         let (inside, rest) = left.split_at(covered);
         for one in inside {
-            if let Some(first) = block.find(keys[one.place]) {
-                found[one.place] = Some(first);
-            }
+            known.extend(block.find(keys[one.place]).map(|first| (one.place, first)));
         }
         left = rest;
     }

@@ -50,6 +50,7 @@ mod run_writer;
 mod schema;
 mod sealed;
 mod shared;
+mod side_by_side;
 mod steps;
 #[cfg(test)]
 mod tests;
