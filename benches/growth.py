@@ -169,12 +169,13 @@ class Growth:
         }
 
     def grow(self):
-        """New ids, step by step; each step has its own rate, latencies and memory."""
+        """Step by step up to so many ids; each step has its own rate, latencies and memory."""
         options = self.options
         while self.sent < options.events:
             process = self.bench(
                 *("--batch", 1000, "--connections", 16, "--ids", options.ids),
                 *("--events", min(options.step, options.events - self.sent)),
+                *("--duplicates", options.duplicates, "--duplicate-age", options.duplicate_age),
             )
             most_index = 0
             while process.poll() is None and not self.is_readable(process):
@@ -187,6 +188,7 @@ class Growth:
                 p50_ms=report["latency_ms"]["p50"],
                 p999_ms=report["latency_ms"]["p999"],
                 max_ms=report["latency_ms"]["max"],
+                duplicates=report["verdicts"]["duplicates"],
                 pending_answers=report["pending"],
                 server_cpu_seconds_per_million=report["server_cpu_seconds_per_million"],
                 anonymous_mb=round(self.server.take_anonymous() / 1e6),
@@ -194,6 +196,8 @@ class Growth:
                 index_most_bytes_per_event=round(most_index / self.sent, 1),
                 **self.sizes(),
             )
+        if options.duplicates and options.duplicate_age == "any":
+            self.random_reads()
 
     @staticmethod
     def is_readable(process):
@@ -259,19 +263,32 @@ class Growth:
             )
 
     def random_reads(self):
-        """What the disk gives: 4 KiB at random from the largest file, past the page cache."""
+        """What the disk gives: 4 KiB at random from the largest file, past the page cache, one at
+        a time and eight."""
         files = [path for path in (self.options.work / "data").rglob("*") if path.is_file()]
         index = [path for path in files if "index" in path.parts]
         largest = max(index, key=lambda path: path.stat().st_size)
         blocks = largest.stat().st_size // 4096
-        buffer = mmap.mmap(-1, 4096)
         file = os.open(largest, os.O_RDONLY | os.O_DIRECT)
-        began, count = time.monotonic(), 0
-        while time.monotonic() - began < 3:
-            os.preadv(file, [buffer], random.randrange(blocks) * 4096)
-            count += 1
+        counts = []
+
+        def read_on(until):
+            buffer, count = mmap.mmap(-1, 4096), 0
+            while time.monotonic() < until:
+                os.preadv(file, [buffer], random.randrange(blocks) * 4096)
+                count += 1
+            counts.append(count)
+
+        for depth in [1, 8]:
+            counts.clear()
+            until = time.monotonic() + 3
+            readers = [threading.Thread(target=read_on, args=(until,)) for _ in range(depth)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            self.tell(f"the disk's random reads, {depth} at a time", per_second=round(sum(counts) / 3))
         os.close(file)
-        self.tell("the disk's random reads, one at a time", per_second=round(count / 3))
 
     def half_rate(self, batch, connections):
         rate = self.load(
@@ -423,7 +440,13 @@ class Growth:
             shutil.rmtree(self.options.work)
         self.options.work.mkdir(parents=True)
         try:
-            self.tell("start", memory=self.options.memory, ids=self.options.ids)
+            self.tell(
+                "start",
+                memory=self.options.memory,
+                ids=self.options.ids,
+                duplicates=self.options.duplicates,
+                duplicate_age=self.options.duplicate_age,
+            )
             self.server.start()
             self.publish_others("first")
             for part in self.options.parts.split(","):
@@ -442,6 +465,8 @@ def main():
     parser.add_argument("--step", type=number, default=10 * 10**6)
     parser.add_argument("--memory", type=number, default=2**30)
     parser.add_argument("--ids", choices=["random", "ordered"], default="random")
+    parser.add_argument("--duplicates", type=float, default=0, help="the share of them while it grows")
+    parser.add_argument("--duplicate-age", default="1M", help="one of so many ids, or any")
     parser.add_argument("--topics", type=number, default=10_000)
     parser.add_argument("--payload-bytes", type=number)
     parser.add_argument("--seconds", type=int, default=20, help="for each part that has a time")
