@@ -1,33 +1,37 @@
 //! The transaction that flushes a delta: rows, watermark, counters and hash change
 //! together or not at all.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::delta::{Delta, TopicDelta};
 use super::error::IndexError;
 use super::note::NoteBlock;
 use super::options::Shape;
-use super::postings::Chunk;
+use super::postings::block::Entry;
+use super::postings::builder::{BlockBuilder, Row};
+use super::postings::generation::Generation;
 use super::run_row::RunRow;
+use super::schema::counts::CountWriter;
 use super::schema::head::{self, Head};
 use super::schema::topics::TopicWriter;
-use super::schema::{from_sql, runs, to_sql};
-use super::sealed::{self, Kind};
+use super::schema::{from_sql, generations, runs, to_sql};
 use crate::event::Seq;
 
-/// Writes everything that the delta changes, and the head that it leads to.
+/// Writes everything that the delta changes, and the head that it leads to from the one
+/// before. The delta's postings become the generation with this number.
 pub(super) fn write(
     transaction: &Transaction<'_>,
     delta: &Delta,
     run: Option<&RunRow>,
-    head: &Head,
+    generation: u64,
+    [before, head]: [&Head; 2],
     shape: &Shape,
 ) -> Result<(), IndexError> {
     if let Some(row) = run {
         runs::name(transaction, row)?;
     }
     write_notes(transaction, delta, shape)?;
-    write_topics(transaction, delta, shape)?;
+    write_topics(transaction, delta, before.topics, generation, shape)?;
     head::write(transaction, head)
 }
 
@@ -70,57 +74,39 @@ fn last_notes(connection: &Connection, flushed: Seq) -> Result<NoteBlock, IndexE
     Err(IndexError::damaged("its last block of notes is missing"))
 }
 
-fn write_topics(connection: &Connection, delta: &Delta, shape: &Shape) -> Result<(), IndexError> {
+fn write_topics(
+    connection: &Connection,
+    delta: &Delta,
+    topics_before: u64,
+    generation: u64,
+    shape: &Shape,
+) -> Result<(), IndexError> {
     let mut topics: Vec<&TopicDelta> = delta.topics.iter().collect();
     topics.sort_unstable_by_key(|topic| topic.before.no);
-    let mut counts = TopicWriter::on(connection)?;
-    let mut last = connection.prepare_cached(
-        "SELECT first_seq, chunk FROM postings WHERE topic = ?1 ORDER BY first_seq DESC LIMIT 1",
-    )?;
-    let mut replace = connection
-        .prepare_cached("REPLACE INTO postings (topic, first_seq, chunk) VALUES (?1, ?2, ?3)")?;
+    let mut names = TopicWriter::on(connection)?;
+    let mut counts = CountWriter::on(connection, topics_before)?;
+    let mut blocks = BlockBuilder::begin(generation, delta.after, shape.postings_bytes);
+    let mut insert = |row: Row| generations::insert(connection, generation, &row);
     for TopicDelta { before, seqs } in topics {
-        let mut after = before.clone();
-        after.stored += seqs.len() as u64;
-        counts.write(&after)?;
-
-        let mut joined;
-        let (ahead, seqs) = match last_chunk(&mut last, before.no, before.stored)? {
-            Some(chunk) => {
-                joined = chunk.seqs;
-                joined.extend_from_slice(seqs);
-                (chunk.before, joined.as_slice())
-            }
-            None => (0, seqs.as_slice()),
+        let entry = Entry {
+            topic: before.no,
+            before: before.stored,
+            seqs,
         };
-        Chunk::write_all(before.no, ahead, seqs, shape.chunk_bytes, |first, chunk| {
-            replace
-                .execute(params![to_sql(before.no), to_sql(first.get()), chunk])
-                .map(drop)
-        })?;
-    }
-    Ok(())
-}
-
-/// The topic's last chunk, which is continued.
-fn last_chunk(
-    last: &mut CachedStatement<'_>,
-    topic: u64,
-    stored: u64,
-) -> Result<Option<Chunk>, IndexError> {
-    if stored == 0 {
-        return Ok(None);
-    }
-    let row = last
-        .query_row([to_sql(topic)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })
-        .optional()?;
-    if let Some((first, bytes)) = row {
-        let chunk = Chunk::decode(topic, Seq::new(from_sql(first)), &bytes)?;
-        if chunk.end() == stored {
-            return Ok(Some(chunk));
+        if before.no > topics_before {
+            names.write(before)?;
         }
+        counts.change(entry.topic, entry.before, entry.end())?;
+        blocks.push(entry, &mut insert)?;
     }
-    Err(sealed::malformed(Kind::Postings, [topic, stored]))
+    counts.finish()?;
+    blocks.finish(&mut insert)?;
+    let generation = Generation {
+        number: generation,
+        after: delta.after,
+        upto: delta.applied(),
+        postings: blocks.postings(),
+        bytes: blocks.bytes(),
+    };
+    generations::name(connection, &generation)
 }

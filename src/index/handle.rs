@@ -14,11 +14,12 @@ use super::files::{Files, Identity};
 use super::fold::{FoldInput, FoldState, Judged, Payloads};
 use super::health::FlushHealth;
 use super::options::{IndexOptions, Shape};
+use super::postings::merging::Generations;
 use super::readers::Readers;
 use super::run::Run;
 use super::run_builder::RunMaker;
 use super::run_file::RunFile;
-use super::schema::{self, connection, head, runs};
+use super::schema::{self, connection, generations, head, runs};
 use super::shared::{Live, Shared};
 use super::topics::Topics;
 use super::worker::WorkerHandle;
@@ -63,10 +64,12 @@ impl Index {
         if schema::create_if_empty(&mut writing, log_id)? {
             files.sync_directory()?;
         }
-        let (head, live) = {
+        let (head, generations, live) = {
             let snapshot = writing.unchecked_transaction()?;
             let mut head = head_of(&snapshot, log_id)?;
             let rows = runs::load(&snapshot, head.state.counters.unique)?;
+            let named = generations::load(&snapshot, &head)?;
+            let generations = Generations::load(&snapshot, named)?;
             let runs = rows.iter().map(|row| {
                 RunFile::open(&files, log_id, *row).map(|file| Arc::new(Run::new(Arc::new(file))))
             });
@@ -83,7 +86,7 @@ impl Index {
                 runs: Arc::new(runs),
                 flushed: head.flushed(),
             };
-            (head, live)
+            (head, generations, live)
         };
         let identity = Identity::now(&files)?;
         let runs = live.runs.to_vec();
@@ -93,7 +96,7 @@ impl Index {
             durability: options.durability,
             shape,
         };
-        let writer = Writer::new(writing, identity, head, maker, &options, runs);
+        let writer = Writer::new(writing, identity, head, maker, &options, runs, generations);
         let shared = Arc::new(Shared::new(options.clone(), live));
         Ok(Index {
             worker: WorkerHandle::start(Arc::clone(&shared), writer)?,

@@ -3,15 +3,13 @@
 
 use std::sync::Arc;
 
-use rusqlite::TransactionBehavior;
-
 use super::error::IndexError;
 use super::merge::{self, Merge};
 use super::run::Run;
 use super::run_file::RunFile;
 use super::schema::{head, runs};
 use super::steps::Step;
-use super::writer::Writer;
+use super::writer::{Writer, begin_same};
 
 /// A merged run that takes over from its sources. It does so from the lowest keys on, as
 /// much at a time as may be read into memory in one go, and the sources' filters go as far
@@ -40,13 +38,39 @@ pub(super) struct Merged {
 }
 
 impl Writer {
-    /// Does a slice of what is to be done: of a handover, or of a merge, that of the
-    /// smallest runs first. `None` when there is nothing to do.
+    /// Does a slice of what is to be done, of runs and of generations in turn. `None` when
+    /// there is nothing to do.
     ///
     /// # Errors
-    /// When something cannot be read or written, or is damaged. What the merge had written
-    /// is given up, but for a merged run that could only not be named yet.
+    /// When something cannot be read or written, or is damaged.
     pub(super) fn merge_slice(&mut self) -> Result<Option<Merged>, IndexError> {
+        self.generations_next = !self.generations_next;
+        let of_runs = match self.generations_next {
+            true => None,
+            false => self.run_slice()?,
+        };
+        if of_runs.is_some() {
+            return Ok(of_runs);
+        }
+        if let Some(bytes) = self.generation_slice()? {
+            return Ok(Some(Merged {
+                blocks: bytes.div_ceil(self.maker.shape.block_bytes as u64).max(1),
+                runs_changed: false,
+            }));
+        }
+        match self.generations_next {
+            true => self.run_slice(),
+            false => Ok(None),
+        }
+    }
+
+    /// Does a slice of what is to be done with runs: of a handover, or of a merge, that of
+    /// the smallest first. `None` when there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`Writer::merge_slice`]. What the merge had written is given up, but for a merged
+    /// run that could only not be named yet.
+    fn run_slice(&mut self) -> Result<Option<Merged>, IndexError> {
         self.remove_retired()?;
         if self.handover.is_some() {
             self.hand_over()?;
@@ -106,12 +130,7 @@ impl Writer {
             return Ok(());
         };
         self.maker.shape.steps.before(Step::Commit)?;
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if head::read(&transaction)?.state != self.head.state {
-            return Err(IndexError::damaged("somebody else has written to it"));
-        }
+        let transaction = begin_same(&mut self.connection, &self.head)?;
         head::write(&transaction, &self.head)?;
         runs::name(&transaction, &merged.row)?;
         for source in entry.get().sources() {

@@ -4,7 +4,7 @@
 //!
 //! The newest part is a delta in memory; a thread flushes it every second or so: its keys
 //! into a file of their own, a sorted run, and the rest, with the manifest of the runs, into
-//! SQLite. All of it can be rebuilt from the log, so damage is never repaired here: it is
+//! SQLite: the seqs of its topics' events as one generation of postings. All of it can be rebuilt from the log, so damage is never repaired here: it is
 //! noticed, and the index is dropped, discarded and opened anew.
 //!
 //! | file | has |
@@ -15,7 +15,8 @@
 //! | `worker` `writer` `flush` `merging` `merge` `health` | the flush thread |
 //! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
 //! | `run_builder` `run_writer` `direct` `steps` | how they are made |
-//! | `note` `postings` `sealed` | the other blocks, and the CRC of all |
+//! | `postings` | generations of what each topic has, and their merging |
+//! | `note` `sealed` | notes, and the CRC of all blocks |
 //! | `schema` `query` `readers` `files` | SQLite |
 
 mod apply;

@@ -13,7 +13,8 @@ pub struct IndexOptions {
     /// From how many events on they are flushed. Less than half of `delta_events_max`
     /// lets one delta fill while the other is written.
     pub flush_at_events: u64,
-    /// How long an event may wait for its flush.
+    /// How long an event may wait for its flush; longer, up to 30 s, after a flush that took
+    /// more than a fiftieth of this.
     pub flush_after: Duration,
     /// What a power cut may cost.
     pub durability: Durability,
@@ -55,12 +56,13 @@ pub(super) struct Shape {
     pub(super) block_bytes: usize,
     /// A block of arrivals that were not stored.
     pub(super) notes_bytes: usize,
-    /// A chunk of a topic's postings: small, since a WITHOUT ROWID row that is larger
-    /// than a quarter of a page spills over.
-    pub(super) chunk_bytes: usize,
-    /// How many runs of about one size become one. At least 2.
+    /// A block of postings: with its row, a page.
+    pub(super) postings_bytes: usize,
+    /// How many bytes of postings a merge writes before a flush can be due.
+    pub(super) postings_slice_bytes: u64,
+    /// How many runs, or generations of postings, of about one size become one. At least 2.
     pub(super) merge_ratio: usize,
-    /// Runs smaller than this count as of one size.
+    /// Runs and generations smaller than this count as of one size.
     pub(super) small_run_entries: u64,
     /// How many blocks a merge writes before a flush can be due.
     pub(super) slice_blocks: u64,
@@ -70,6 +72,8 @@ pub(super) struct Shape {
     pub(super) filter_chunk_blocks: u64,
     /// How many bytes of filters are read before a flush can be due.
     pub(super) load_bytes: u64,
+    /// How much SQLite's WAL may grow between flushes before it is copied.
+    pub(super) checkpoint_bytes: u64,
     /// For tests.
     pub(super) steps: Steps,
 }
@@ -79,7 +83,8 @@ impl Default for Shape {
         Shape {
             block_bytes: 4096,
             notes_bytes: 4000,
-            chunk_bytes: 900,
+            postings_bytes: 4000,
+            postings_slice_bytes: 256 << 10,
             merge_ratio: 8,
             small_run_entries: 8192,
             slice_blocks: 512,
@@ -87,6 +92,7 @@ impl Default for Shape {
             // A huge page.
             filter_chunk_blocks: 520,
             load_bytes: 8 << 20,
+            checkpoint_bytes: 4 << 20,
             steps: Steps::default(),
         }
     }

@@ -20,23 +20,26 @@ pub(super) enum Kind {
     Topic = 8,
     RunHeader = 9,
     Top = 10,
+    Generation = 11,
+    Counts = 12,
 }
 
 /// The bytes of the CRC in front of a block.
 pub(super) const CRC_BYTES: usize = 4;
 
-/// The CRC32 of a block's kind, its two numbers and its contents.
-pub(super) fn crc(kind: Kind, numbers: [u64; 2], contents: &[u8]) -> u32 {
+/// The CRC32 of a block's kind, its numbers and its contents.
+pub(super) fn crc<const N: usize>(kind: Kind, numbers: [u64; N], contents: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[kind as u8]);
-    hasher.update(&numbers[0].to_le_bytes());
-    hasher.update(&numbers[1].to_le_bytes());
+    for number in numbers {
+        hasher.update(&number.to_le_bytes());
+    }
     hasher.update(contents);
     hasher.finalize()
 }
 
 /// Puts the CRC into the first bytes of a block, which were left free for it.
-pub(super) fn seal(kind: Kind, numbers: [u64; 2], block: &mut [u8]) {
+pub(super) fn seal<const N: usize>(kind: Kind, numbers: [u64; N], block: &mut [u8]) {
     let crc = crc(kind, numbers, &block[CRC_BYTES..]);
     block[..CRC_BYTES].copy_from_slice(&crc.to_le_bytes());
 }
@@ -45,7 +48,11 @@ pub(super) fn seal(kind: Kind, numbers: [u64; 2], block: &mut [u8]) {
 ///
 /// # Errors
 /// [`IndexError::Damaged`] otherwise.
-pub(super) fn open(kind: Kind, numbers: [u64; 2], block: &[u8]) -> Result<&[u8], IndexError> {
+pub(super) fn open<const N: usize>(
+    kind: Kind,
+    numbers: [u64; N],
+    block: &[u8],
+) -> Result<&[u8], IndexError> {
     match block.split_first_chunk::<CRC_BYTES>() {
         Some((found, contents)) if u32::from_le_bytes(*found) == crc(kind, numbers, contents) => {
             Ok(contents)
@@ -55,8 +62,9 @@ pub(super) fn open(kind: Kind, numbers: [u64; 2], block: &[u8]) -> Result<&[u8],
 }
 
 /// The error for a block whose contents make no sense.
-pub(super) fn malformed(kind: Kind, [first, second]: [u64; 2]) -> IndexError {
-    IndexError::damaged(format!("{kind:?} block {first}/{second}"))
+pub(super) fn malformed<const N: usize>(kind: Kind, numbers: [u64; N]) -> IndexError {
+    let numbers = numbers.map(|number| number.to_string()).join("/");
+    IndexError::damaged(format!("{kind:?} block {numbers}"))
 }
 
 /// Appends a number, seven bits a byte, lowest first.

@@ -44,6 +44,8 @@ pub(super) struct Signal {
     pub(super) woken: bool,
     /// Flush at least up to here without delay.
     pub(super) flush_upto: Seq,
+    /// What only waits for its time is not flushed before this.
+    pub(super) not_before: Option<Instant>,
     pub(super) tries: Tries,
     /// What there is room for of filters was read, or could not be.
     pub(super) loaded: bool,
@@ -199,7 +201,10 @@ impl Shared {
 
     /// When to flush next; what is due is frozen.
     pub(super) fn due(&self) -> Due {
-        let flush_upto = self.signal().flush_upto;
+        let (flush_upto, not_before) = {
+            let signal = self.signal();
+            (signal.flush_upto, signal.not_before)
+        };
         {
             let live = self.read();
             if let Some(frozen) = &live.frozen {
@@ -208,7 +213,8 @@ impl Shared {
             let Some(since) = live.active.since else {
                 return Due::Never;
             };
-            let at = since + self.options.flush_after;
+            let timed = since + self.options.flush_after;
+            let at = not_before.map_or(timed, |not_before| timed.max(not_before));
             let early =
                 live.active.len() >= self.options.flush_at_events || flush_upto > live.flushed;
             if !early && Instant::now() < at {

@@ -34,10 +34,9 @@ pub struct TopicCensus {
 }
 
 impl TopicCount {
-    /// The CRC over all of it.
+    /// The CRC over what never changes of it.
     pub(super) fn crc(&self) -> u32 {
-        let mut contents = Vec::with_capacity(16 + self.name.len());
-        contents.extend_from_slice(&self.stored.to_le_bytes());
+        let mut contents = Vec::with_capacity(8 + self.name.len());
         contents.extend_from_slice(&self.first_seq.get().to_le_bytes());
         contents.extend_from_slice(self.name.as_bytes());
         sealed::crc(Kind::Topic, [self.no, 0], &contents)

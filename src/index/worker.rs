@@ -16,6 +16,13 @@ use super::writer::Writer;
 /// wait: more than the geometric merging needs, so that it never falls behind.
 const MERGED_PER_FLUSHED: u64 = 3;
 
+/// How many times as long as a flush took nothing is flushed after it, while there is room in
+/// memory: so flushes that take long are fewer, and larger.
+const TIMES_WITHOUT_FLUSH: u32 = 50;
+
+/// But no longer than this.
+const WITHOUT_FLUSH_MAX: Duration = Duration::from_secs(30);
+
 /// A flush that is due goes first until so many flushes' worth of merging are owed.
 const FLUSHES_OWED_MAX: u64 = 8;
 
@@ -98,6 +105,13 @@ fn damage_of(error: &IndexError) -> String {
     }
 }
 
+/// For how long after a flush that took so long nothing is flushed by the clock alone.
+fn pause_after(flush: Duration) -> Duration {
+    flush
+        .saturating_mul(TIMES_WITHOUT_FLUSH)
+        .min(WITHOUT_FLUSH_MAX)
+}
+
 struct Worker<'s> {
     shared: &'s Shared,
     writer: Writer,
@@ -149,7 +163,18 @@ impl Worker<'_> {
             .wait_for_work(next.map(|at| at.saturating_duration_since(Instant::now())));
     }
 
+    /// Flushes are timed, so that one may delay the next.
     fn flush(&mut self, delta: Arc<Delta>) -> Result<(), IndexError> {
+        let begun = Instant::now();
+        self.try_flush(delta)?;
+        let ended = Instant::now();
+        let not_before = ended + pause_after(ended - begun);
+        self.shared
+            .tell_waiting(|signal| signal.not_before = Some(not_before));
+        Ok(())
+    }
+
+    fn try_flush(&mut self, delta: Arc<Delta>) -> Result<(), IndexError> {
         let topics = delta
             .topics
             .iter()
@@ -285,5 +310,20 @@ impl Worker<'_> {
             .connection
             .pragma_update(None, "max_page_count", pages)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_that_takes_long_delays_the_next_but_not_for_ever() {
+        let millis = Duration::from_millis;
+        assert_eq!(pause_after(millis(0)), millis(0));
+        assert_eq!(pause_after(millis(8)), millis(400));
+        assert_eq!(pause_after(millis(100)), millis(5_000));
+        assert_eq!(pause_after(millis(700)), millis(30_000));
+        assert_eq!(pause_after(Duration::MAX), millis(30_000));
     }
 }

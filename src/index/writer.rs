@@ -1,5 +1,5 @@
 //! The one connection that writes, and what belongs to it: flushes, checkpoints, and the
-//! manifest of runs.
+//! manifests of runs and generations.
 //!
 //! Whatever fails has changed nothing and can be tried again. A commit that reports an
 //! error may still have happened, so each try first compares the head with the one
@@ -18,12 +18,13 @@ use super::key_block::{Entry, number_of};
 use super::merge::Merge;
 use super::merging::Handover;
 use super::options::IndexOptions;
+use super::postings::merging::Generations;
 use super::resident;
 use super::run::Run;
 use super::run_builder::{RunBuilder, RunMaker};
 use super::run_file::RunFile;
 use super::schema::head::{self, Head};
-use super::schema::{connection, runs};
+use super::schema::{connection, generations, runs};
 use super::steps::Step;
 
 pub(super) struct Writer {
@@ -39,13 +40,19 @@ pub(super) struct Writer {
     pub(super) handover: Option<Handover>,
     /// No longer named, by a commit that may not have lasted yet.
     pub(super) retired: Vec<Arc<RunFile>>,
+    pub(super) generations: Generations,
+    /// Whether generations come before runs in the next slice of what is done behind.
+    pub(super) generations_next: bool,
     prepared: Option<Prepared>,
     pub(super) checkpoint_due: bool,
+    /// About how many bytes were written to the WAL since it was copied, by other than flushes.
+    behind_bytes: u64,
 }
 
 /// A delta made ready for its transaction, kept through all tries.
 struct Prepared {
     run: Option<Arc<RunFile>>,
+    generation: u64,
     head: Head,
 }
 
@@ -57,6 +64,7 @@ impl Writer {
         maker: RunMaker,
         options: &IndexOptions,
         runs: Vec<Arc<Run>>,
+        generations: Generations,
     ) -> Writer {
         Writer {
             connection,
@@ -68,13 +76,16 @@ impl Writer {
             merges: BTreeMap::new(),
             handover: None,
             retired: Vec::new(),
+            generations,
+            generations_next: false,
             prepared: None,
             checkpoint_due: true,
+            behind_bytes: 0,
         }
     }
 
     /// Writes a frozen delta, the same one until it succeeds. `topics` is their number at
-    /// its end. Returns how many blocks were written for its keys.
+    /// its end. Returns how many blocks were written for its keys and postings.
     pub(super) fn flush(&mut self, delta: &Delta, topics: u64) -> Result<u64, IndexError> {
         self.check_files()?;
         self.checkpoint_if_due()?;
@@ -82,12 +93,19 @@ impl Writer {
             Some(prepared) => prepared,
             None => self.prepare(delta, topics)?,
         };
-        let written = self.write(delta, &prepared);
-        if let Err(error) = written {
-            self.prepared = Some(prepared);
-            return Err(error);
-        }
-        let blocks = prepared.run.as_ref().map_or(0, |run| run.row.blocks());
+        let written = self
+            .write(delta, &prepared)
+            .and_then(|()| generations::load(&self.connection, &prepared.head));
+        self.generations.named = match written {
+            Ok(named) => named,
+            Err(error) => {
+                self.prepared = Some(prepared);
+                return Err(error);
+            }
+        };
+        let postings_bytes = self.generations.named.last().map_or(0, |last| last.bytes);
+        let blocks = prepared.run.as_ref().map_or(0, |run| run.row.blocks())
+            + postings_bytes / self.maker.shape.block_bytes as u64;
         self.head = prepared.head;
         self.runs
             .extend(prepared.run.map(|file| Arc::new(Run::new(file))));
@@ -119,7 +137,12 @@ impl Writer {
             topics,
             ..self.head.clone()
         };
-        Ok(Prepared { run, head })
+        let generation = self.generations.next_number();
+        Ok(Prepared {
+            run,
+            generation,
+            head,
+        })
     }
 
     /// An id is used up by whoever tries to make a file of that name.
@@ -135,7 +158,8 @@ impl Writer {
         shape.steps.before(Step::Commit)?;
         match begin(&mut self.connection, &self.head, &prepared.head)? {
             Some(transaction) => {
-                flush::write(&transaction, delta, row, &prepared.head, shape)?;
+                let heads = [&self.head, &prepared.head];
+                flush::write(&transaction, delta, row, prepared.generation, heads, shape)?;
                 Ok(transaction.commit()?)
             }
             None => Ok(()),
@@ -175,8 +199,18 @@ impl Writer {
                 self.identity.has_bytes(bytes);
             }
             self.checkpoint_due = false;
+            self.behind_bytes = 0;
         }
         Ok(())
+    }
+
+    /// Counts what was written to the WAL and can wait for a flush's checkpoint, unless it
+    /// becomes much.
+    pub(super) fn written_behind(&mut self, bytes: u64) {
+        self.behind_bytes += bytes;
+        if self.behind_bytes >= self.maker.shape.checkpoint_bytes {
+            self.checkpoint_due = true;
+        }
     }
 
     /// Removes the files of runs that are no longer named, once that is certain to last.
@@ -206,6 +240,7 @@ impl Writer {
         if matches!(error, IndexError::Full(_)) {
             // One that is complete may have been named by a commit that reported an error.
             self.merges.retain(|_, merge| merge.merged().is_some());
+            self.give_room_of_generations();
         }
         // If that fails too, it is tried again with the flush.
         drop(self.remove_retired());
@@ -224,6 +259,21 @@ impl Writer {
         self.maker.files.remove_left_overs(&rows)?;
         Ok(())
     }
+}
+
+/// Begins a transaction that leaves the head as it is.
+///
+/// # Errors
+/// [`IndexError::Damaged`] when it is not this one; those of SQLite.
+pub(super) fn begin_same<'c>(
+    connection: &'c mut Connection,
+    head: &Head,
+) -> Result<Transaction<'c>, IndexError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if head::read(&transaction)?.state != head.state {
+        return Err(IndexError::damaged("somebody else has written to it"));
+    }
+    Ok(transaction)
 }
 
 /// Begins the transaction that leads from one head to the other; `None` when it has

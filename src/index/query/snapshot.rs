@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::super::error::IndexError;
 use super::super::note::{Note, NoteBlock};
-use super::super::postings::Chunk;
+use super::super::postings::block::{Block, Place};
+use super::super::postings::generation::Generation;
 use super::super::schema::head::{self, Head};
-use super::super::schema::{from_sql, to_sql, topics};
+use super::super::schema::{from_sql, generations, to_sql, topics};
 use super::super::sealed::{self, Kind};
 use crate::event::Seq;
 
@@ -61,34 +62,17 @@ impl<'c> Snapshot<'c> {
         topics::stored(&self.transaction, &self.head, topic)
     }
 
-    /// The topic's last chunk that begins at `seq` or before.
-    pub(super) fn chunk_upto(&self, topic: u64, seq: Seq) -> Result<Option<Chunk>, IndexError> {
-        self.chunk(
-            "SELECT first_seq, chunk FROM postings WHERE topic = ?1 AND first_seq <= ?2
-             ORDER BY first_seq DESC LIMIT 1",
-            topic,
-            seq,
-        )
+    /// All generations, in order of seq.
+    pub(super) fn generations(&self) -> Result<Vec<Generation>, IndexError> {
+        generations::load(&self.transaction, &self.head)
     }
 
-    /// The topic's first chunk that begins after `seq`.
-    pub(super) fn chunk_after(&self, topic: u64, seq: Seq) -> Result<Option<Chunk>, IndexError> {
-        self.chunk(
-            "SELECT first_seq, chunk FROM postings WHERE topic = ?1 AND first_seq > ?2
-             ORDER BY first_seq LIMIT 1",
-            topic,
-            seq,
-        )
-    }
-
-    fn chunk(&self, sql: &str, topic: u64, seq: Seq) -> Result<Option<Chunk>, IndexError> {
-        self.transaction
-            .prepare_cached(sql)?
-            .query_row([to_sql(topic), to_sql(seq.get())], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-            })
-            .optional()?
-            .map(|(first, bytes)| Chunk::decode(topic, Seq::new(from_sql(first)), &bytes))
-            .transpose()
+    /// The block of a generation that answers for this place.
+    pub(super) fn block_at(
+        &self,
+        generation: &Generation,
+        place: Place,
+    ) -> Result<Block, IndexError> {
+        generations::block_at(&self.transaction, generation, place)
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::error::IndexError;
-use super::super::postings::Chunk;
+use super::super::postings::block::Place;
 use super::super::sealed::{self, Kind};
 use super::super::shared::Shared;
 use super::snapshot::Snapshot;
@@ -76,7 +76,7 @@ pub(in super::super) fn find(
     Ok(Some(found))
 }
 
-/// Reads what is wanted of the stored chunks, page by page.
+/// Reads what is wanted of the stored postings, page by page.
 fn read_stored(
     connection: &Connection,
     topic: u64,
@@ -84,11 +84,11 @@ fn read_stored(
     found: &mut Vec<Seq>,
 ) -> Result<(), IndexError> {
     while wanted.after < wanted.upto && found.len() < wanted.limit {
+        // A merge between two pages changes what has the postings, and not what they are.
         let snapshot = Snapshot::begin(connection, wanted.upto)?;
-        let stored = snapshot.stored(topic)?;
         match wanted.order {
-            Order::Ascending => wanted.after = ascend(&snapshot, topic, stored, wanted, found)?,
-            Order::Descending => wanted.upto = descend(&snapshot, topic, stored, wanted, found)?,
+            Order::Ascending => wanted.after = ascend(&snapshot, topic, wanted, found)?,
+            Order::Descending => wanted.upto = descend(&snapshot, topic, wanted, found)?,
         }
     }
     Ok(())
@@ -98,66 +98,110 @@ fn read_stored(
 fn ascend(
     snapshot: &Snapshot<'_>,
     topic: u64,
-    stored: u64,
     wanted: Wanted,
     found: &mut Vec<Seq>,
 ) -> Result<Seq, IndexError> {
-    let mut chunk = snapshot.chunk_upto(topic, wanted.after)?;
-    for _ in 0..PAGE_BLOCKS {
-        let (first, end) = chunk
-            .as_ref()
-            .map_or((Seq::ZERO, 0), |chunk| (chunk.seqs[0], chunk.end()));
-        if let Some(chunk) = &chunk {
-            take(within(&chunk.seqs, wanted), wanted, found);
+    let generations = snapshot.generations()?;
+    let begin = generations.partition_point(|generation| generation.upto <= wanted.after);
+    let mut chain = Chain::known(topic, (wanted.after == Seq::ZERO).then_some(0));
+    let mut blocks = 0;
+    for generation in &generations[begin..] {
+        if generation.after >= wanted.upto {
+            break;
         }
-        if found.len() == wanted.limit {
-            return Ok(wanted.upto);
+        let last = wanted.upto.min(generation.upto);
+        let seq = wanted.after.max(generation.after).next();
+        let mut place = Place { topic, seq };
+        while place.topic == topic && place.seq <= last {
+            if blocks == PAGE_BLOCKS {
+                return Ok(place.seq.previous());
+            }
+            blocks += 1;
+            let block = snapshot.block_at(generation, place)?;
+            if let Some(entry) = block.of_topic(topic) {
+                chain.link(entry.before, entry.end())?;
+                take(within(entry.seqs, wanted), wanted, found);
+                if found.len() == wanted.limit {
+                    return Ok(wanted.upto);
+                }
+            }
+            place = block.to;
         }
-        let next = snapshot.chunk_after(topic, first)?;
-        chain(topic, end, next.as_ref().map_or(stored, |next| next.before))?;
-        if next.as_ref().is_none_or(|next| next.seqs[0] > wanted.upto) {
-            return Ok(wanted.upto);
-        }
-        chunk = next;
     }
-    // The chunk at hand is not yet taken, and begins after all that were.
-    Ok(chunk.map_or(wanted.upto, |chunk| chunk.seqs[0].previous()))
+    if wanted.upto == snapshot.flushed() {
+        let stored = snapshot.stored(topic)?;
+        chain.link(stored, stored)?;
+    }
+    Ok(wanted.upto)
 }
 
 /// Reads a page backwards. Returns the seq up to which the next one goes on.
 fn descend(
     snapshot: &Snapshot<'_>,
     topic: u64,
-    stored: u64,
     wanted: Wanted,
     found: &mut Vec<Seq>,
 ) -> Result<Seq, IndexError> {
-    let mut before = snapshot
-        .chunk_after(topic, wanted.upto)?
-        .map_or(stored, |chunk| chunk.before);
-    let mut upto = wanted.upto;
-    for _ in 0..PAGE_BLOCKS {
-        let chunk = snapshot.chunk_upto(topic, upto)?;
-        chain(topic, chunk.as_ref().map_or(0, Chunk::end), before)?;
-        let Some(chunk) = chunk else {
-            return Ok(Seq::ZERO);
-        };
-        take(within(&chunk.seqs, wanted), wanted, found);
-        before = chunk.before;
-        upto = chunk.seqs[0].previous();
-        if upto <= wanted.after || found.len() == wanted.limit {
-            return Ok(Seq::ZERO);
+    let generations = snapshot.generations()?;
+    let end = generations.partition_point(|generation| generation.after < wanted.upto);
+    let stored = match wanted.upto == snapshot.flushed() {
+        true => Some(snapshot.stored(topic)?),
+        false => None,
+    };
+    let mut chain = Chain::known(topic, stored);
+    let mut blocks = 0;
+    for generation in generations[..end].iter().rev() {
+        if generation.upto <= wanted.after {
+            break;
+        }
+        let first = wanted.after.max(generation.after).next();
+        let mut seq = wanted.upto.min(generation.upto);
+        while seq >= first {
+            if blocks == PAGE_BLOCKS {
+                return Ok(seq);
+            }
+            blocks += 1;
+            let block = snapshot.block_at(generation, Place { topic, seq })?;
+            if let Some(entry) = block.of_topic(topic) {
+                chain.link(entry.end(), entry.before)?;
+                take(within(entry.seqs, wanted), wanted, found);
+                if found.len() == wanted.limit {
+                    return Ok(Seq::ZERO);
+                }
+            }
+            if block.from.topic < topic {
+                break;
+            }
+            seq = block.from.seq.previous();
         }
     }
-    Ok(upto)
+    if wanted.after == Seq::ZERO {
+        chain.link(0, 0)?;
+    }
+    Ok(Seq::ZERO)
 }
 
-/// Each chunk must begin where the one before ends, else one is missing.
-fn chain(topic: u64, end: u64, before: u64) -> Result<(), IndexError> {
-    if end == before {
+/// Each stretch of a topic's postings must begin where the one before ends, counted from
+/// the topic's first.
+struct Chain {
+    topic: u64,
+    /// `None` before the first stretch, when the answer begins in the middle.
+    at: Option<u64>,
+}
+
+impl Chain {
+    fn known(topic: u64, at: Option<u64>) -> Chain {
+        Chain { topic, at }
+    }
+
+    /// # Errors
+    /// [`IndexError::Damaged`] when the next stretch does not begin at `near`.
+    fn link(&mut self, near: u64, far: u64) -> Result<(), IndexError> {
+        if self.at.is_some_and(|at| at != near) {
+            return Err(sealed::malformed(Kind::Postings, [self.topic, near]));
+        }
+        self.at = Some(far);
         Ok(())
-    } else {
-        Err(sealed::malformed(Kind::Postings, [topic, end]))
     }
 }
 

@@ -5,12 +5,15 @@
 //! | `head` | one: whose index this is, the flushed watermark, counters, hash |
 //! | `runs` | the manifest: a run, a file beside the database, exists when, and only when, it has a row here |
 //! | `notes` | arrivals that were not stored, in blocks, by the first seq covered |
-//! | `postings` | the stored seqs of each topic, in chunks, by topic and first seq |
-//! | `topics` | names and counts, in order of first arrival |
+//! | `generations` | the manifest of generations of postings: one exists when, and only when, it has a row here |
+//! | `postings` | the stored seqs of each topic, in blocks, by generation, topic and first seq |
+//! | `topics` | names, in order of first arrival |
+//! | `counts` | how many stored events each topic has, in blocks |
 //!
 //! Every row has a CRC, and every missing row shows: the runs' entries and the topics'
 //! counts must each add up to `unique_events`, the runs' blocks share out the key space,
-//! the notes' blocks the seqs, and the postings are chained by their counts.
+//! the notes' blocks and the generations the seqs, and the postings' blocks all places in
+//! their generation; a topic's postings are also chained by their counts.
 //!
 //! With `synchronous=NORMAL` a commit is not synced, so a power cut can cost the last ones:
 //! SQLite then plays back the WAL up to the last whole commit. The file of a run lasts
@@ -18,6 +21,8 @@
 //! been synced. So whatever rows are found, their files are there.
 
 pub(super) mod connection;
+pub(super) mod counts;
+pub(super) mod generations;
 pub(super) mod head;
 pub(super) mod runs;
 pub(super) mod topics;
@@ -28,7 +33,7 @@ use self::head::Head;
 use super::error::IndexError;
 
 /// The version of the tables and of what is in their blocks.
-pub(super) const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 3;
 
 /// `oncl`, for file(1).
 const APPLICATION_ID: i64 = 0x6f6e_636c;
@@ -59,19 +64,28 @@ CREATE TABLE runs (
     crc INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE notes (first_seq INTEGER PRIMARY KEY, block BLOB NOT NULL) STRICT;
+CREATE TABLE generations (
+    generation INTEGER PRIMARY KEY,
+    after_seq INTEGER NOT NULL,
+    upto_seq INTEGER NOT NULL,
+    postings INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    crc INTEGER NOT NULL
+) STRICT;
 CREATE TABLE postings (
+    generation INTEGER NOT NULL,
     topic INTEGER NOT NULL,
     first_seq INTEGER NOT NULL,
-    chunk BLOB NOT NULL,
-    PRIMARY KEY (topic, first_seq)
-) STRICT, WITHOUT ROWID;
+    block BLOB NOT NULL,
+    UNIQUE (generation, topic, first_seq)
+) STRICT;
 CREATE TABLE topics (
     no INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
-    stored INTEGER NOT NULL,
     first_seq INTEGER NOT NULL,
     crc INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE counts (block INTEGER PRIMARY KEY, counts BLOB NOT NULL) STRICT;
 ";
 
 /// Makes the tables if the database is empty. Returns whether it was.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::super::error::IndexError;
 use super::super::sealed::{self, Kind};
 use super::super::topics::{TopicCount, Topics};
+use super::counts::CountReader;
 use super::head::Head;
 use super::{from_sql, to_sql};
 use crate::event::Seq;
@@ -18,19 +19,29 @@ use crate::event::Seq;
 /// not add up to the events that were stored.
 pub(in super::super) fn load(connection: &Connection, head: &Head) -> Result<Topics, IndexError> {
     let mut topics = Topics::default();
-    let mut stored = 0u64;
+    let mut sum = 0u64;
+    let mut counts = CountReader::on(connection)?;
     let mut statement =
-        connection.prepare("SELECT no, name, stored, first_seq, crc FROM topics ORDER BY no")?;
+        connection.prepare("SELECT no, name, first_seq, crc FROM topics ORDER BY no")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let topic = read_row(row)?;
-        if topic.no != topics.total() + 1 {
-            return Err(sealed::malformed(Kind::Topic, [topic.no, 0]));
+        let no = from_sql(row.get(0)?);
+        if no != topics.total() + 1 {
+            return Err(sealed::malformed(Kind::Topic, [no, 0]));
         }
-        stored = stored.saturating_add(topic.stored);
+        let topic = TopicCount {
+            no,
+            name: row.get::<_, Arc<str>>(1)?,
+            stored: counts.get(no)?,
+            first_seq: Seq::new(from_sql(row.get(2)?)),
+        };
+        if row.get::<_, i64>(3)? != i64::from(topic.crc()) {
+            return Err(sealed::malformed(Kind::Topic, [no, 0]));
+        }
+        sum = sum.saturating_add(topic.stored);
         topics.load(topic);
     }
-    if topics.total() != head.topics || stored != head.state.counters.unique {
+    if topics.total() != head.topics || sum != head.state.counters.unique {
         return Err(IndexError::damaged(
             "its topics do not have the events that were stored",
         ));
@@ -41,47 +52,26 @@ pub(in super::super) fn load(connection: &Connection, head: &Head) -> Result<Top
 /// How many stored events a topic had when `head` was written.
 ///
 /// # Errors
-/// [`IndexError::Damaged`] when its row is missing or not intact.
+/// [`IndexError::Damaged`] when its count is missing or not intact.
 pub(in super::super) fn stored(
     connection: &Connection,
     head: &Head,
     no: u64,
 ) -> Result<u64, IndexError> {
-    let mut statement = connection
-        .prepare_cached("SELECT no, name, stored, first_seq, crc FROM topics WHERE no = ?1")?;
-    let row = statement
-        .query_row([to_sql(no)], |row| Ok(read_row(row)))
-        .optional()?;
-    match row.transpose()? {
-        Some(topic) => Ok(topic.stored),
-        None if no > head.topics => Ok(0),
-        None => Err(sealed::malformed(Kind::Topic, [no, 0])),
+    if no > head.topics {
+        return Ok(0);
     }
+    CountReader::on(connection)?.get(no)
 }
 
-fn read_row(row: &Row<'_>) -> Result<TopicCount, IndexError> {
-    let topic = TopicCount {
-        no: from_sql(row.get(0)?),
-        name: row.get::<_, Arc<str>>(1)?,
-        stored: from_sql(row.get(2)?),
-        first_seq: Seq::new(from_sql(row.get(3)?)),
-    };
-    if row.get::<_, i64>(4)? == i64::from(topic.crc()) {
-        Ok(topic)
-    } else {
-        Err(sealed::malformed(Kind::Topic, [topic.no, 0]))
-    }
-}
-
-/// Writes rows of topics, in the caller's transaction.
+/// Writes the rows of new topics, in the caller's transaction.
 pub(in super::super) struct TopicWriter<'c> {
     statement: CachedStatement<'c>,
 }
 
 impl<'c> TopicWriter<'c> {
     pub(in super::super) fn on(connection: &'c Connection) -> Result<TopicWriter<'c>, IndexError> {
-        let statement =
-            connection.prepare_cached("REPLACE INTO topics VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let statement = connection.prepare_cached("INSERT INTO topics VALUES (?1, ?2, ?3, ?4)")?;
         Ok(TopicWriter { statement })
     }
 
@@ -89,7 +79,6 @@ impl<'c> TopicWriter<'c> {
         self.statement.execute(params![
             to_sql(topic.no),
             topic.name,
-            to_sql(topic.stored),
             to_sql(topic.first_seq.get()),
             topic.crc(),
         ])?;

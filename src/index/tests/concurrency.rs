@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::Order;
 use super::super::fold::Verdict;
+use super::directory::{generations, wait_for_generations};
 use super::model::{history, open};
 use crate::event::Seq;
 
@@ -50,9 +51,13 @@ fn queries_during_flushes_and_merges_see_every_event_once() {
                 for (name, seqs) in &model.topics {
                     let seen = seqs.partition_point(|seq| *seq <= applied);
                     let found = index
-                        .topic_seqs(name, Seq::ZERO, applied, Order::Ascending, usize::MAX)
+                        .topic_seqs(name, Seq::ZERO, applied, order, usize::MAX)
                         .unwrap();
-                    assert_eq!(found.unwrap_or_default(), seqs[..seen]);
+                    let mut found = found.unwrap_or_default();
+                    if order == Order::Descending {
+                        found.reverse();
+                    }
+                    assert_eq!(found, seqs[..seen]);
                 }
                 asked += 1;
             }
@@ -68,5 +73,10 @@ fn queries_during_flushes_and_merges_see_every_event_once() {
         drop(end);
         assert!(ascending.join().unwrap() > 0 && descending.join().unwrap() > 0);
     });
+    model.compare(&index).unwrap();
+    // Half of all numbers and more are those of merges.
+    wait_for_generations(directory.path(), 12);
+    let (named, _) = generations(directory.path());
+    assert!(named.last().is_some_and(|last| *last > 200), "{named:?}");
     model.compare(&index).unwrap();
 }

@@ -1,7 +1,9 @@
 //! An index's directory as a whole.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// All files by name, with what is in them.
 pub(super) fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
@@ -52,4 +54,31 @@ pub(super) fn named_runs(directory: &Path) -> Vec<PathBuf> {
     let ids = ids.query_map([], |row| row.get::<_, i64>(0)).unwrap();
     ids.map(|id| directory.join(format!("{:020}.run", id.unwrap())))
         .collect()
+}
+
+/// The numbers of the generations that are named, and of those that have blocks.
+pub(super) fn generations(directory: &Path) -> (BTreeSet<i64>, BTreeSet<i64>) {
+    let connection = rusqlite::Connection::open(directory.join("index.sqlite3")).unwrap();
+    // Both as of one moment.
+    let snapshot = connection.unchecked_transaction().unwrap();
+    let numbers = |table: &str| {
+        let sql = format!("SELECT DISTINCT generation FROM {table}");
+        let mut numbers = snapshot.prepare(&sql).unwrap();
+        let numbers = numbers.query_map([], |row| row.get(0)).unwrap();
+        numbers.map(Result::unwrap).collect()
+    };
+    (numbers("generations"), numbers("postings"))
+}
+
+/// Waits until every block is a named generation's, and those are this few.
+pub(super) fn wait_for_generations(directory: &Path, most: usize) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (named, written) = generations(directory);
+        if named == written && named.len() <= most {
+            return;
+        }
+        assert!(Instant::now() < until, "{named:?} are named of {written:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

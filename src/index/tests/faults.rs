@@ -13,7 +13,7 @@ use super::super::digest::PayloadDigest;
 use super::super::fold::{Arrivals, FoldInput, LoggedPayload, PayloadUnreadable, Payloads};
 use super::super::steps::Step;
 use super::super::{Durability, Index, IndexError, IndexOptions};
-use super::directory::{named_runs, names, run_files};
+use super::directory::{named_runs, names, run_files, wait_for_generations};
 use super::model::{Frame, LOG, Model, history, open, tiny_options, tiny_shape};
 use crate::event::Seq;
 
@@ -226,6 +226,39 @@ fn merges_that_find_no_room_leave_no_file_and_hold_nothing_up() {
     model.compare(&index).unwrap();
     index.close().unwrap();
     assert_eq!(run_files(directory.path()), named_runs(directory.path()));
+}
+
+/// Each step of a generation's merge fails in turn: flushes go on, and when it heals, the
+/// merges do.
+#[test]
+fn merges_of_postings_that_find_no_room_leave_no_block_and_hold_nothing_up() {
+    for failing in [
+        Step::MergePostings,
+        Step::NamePostings,
+        Step::DeletePostings,
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let shape = tiny_shape();
+        let index =
+            Index::open_shaped(directory.path(), LOG, tiny_options(), shape.clone()).unwrap();
+        shape.steps.plan.set(move |step| match step == failing {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        });
+        let mut model = Model::default();
+        for batch in 0..6 {
+            model.take(new_events(batch * 9, 9));
+            model.replay_into(&index).unwrap();
+            index.flush_now().unwrap();
+        }
+        wait_until("a merge has failed", || index.flush_health().retries > 0);
+        model.compare(&index).unwrap();
+        let health = index.flush_health();
+        assert_eq!((health.failures, health.failing_since), (0, None));
+        shape.steps.plan.clear();
+        wait_for_generations(directory.path(), 3);
+        model.compare(&index).unwrap();
+    }
 }
 
 fn meddled(meddle: impl FnOnce(&Path), sign: &str) {

@@ -1,5 +1,5 @@
-//! Risk: runs that pile up, files that are left over, keys that a merge drops, pages of the
-//! database that are freed and never used.
+//! Risk: runs or generations that pile up, files or blocks that are left over, keys or
+//! postings that a merge drops, pages of the database that are freed and never used.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,8 @@ use rusqlite::Connection;
 
 use super::super::lookup;
 use super::super::shared::Runs;
-use super::directory::{named_runs, run_files};
-use super::model::{Frame, Model, open};
+use super::directory::{generations, named_runs, run_files, wait_for_generations};
+use super::model::{Frame, Model, history, open};
 
 fn new_events(from: u16, count: u16) -> Frame {
     Frame::Events(true, (from..from + count).map(|id| (0, id, 0)).collect())
@@ -34,12 +34,74 @@ fn runs_stay_few_and_no_file_is_left_over() {
     index.close().unwrap();
     assert_eq!(run_files(directory.path()), named_runs(directory.path()));
     let connection = Connection::open(directory.path().join("index.sqlite3")).unwrap();
-    let free: i64 = connection
-        .pragma_query_value(None, "freelist_count", |row| row.get(0))
-        .unwrap();
-    assert!(free <= 1, "{free} free pages");
+    let pages = |pragma| -> i64 {
+        let found = connection.pragma_query_value(None, pragma, |row| row.get(0));
+        found.unwrap()
+    };
+    // A merge needs as much again as what it merges, and later ones use that.
+    let (free, all) = (pages("freelist_count"), pages("page_count"));
+    assert!(free * 2 <= all, "{free} of {all} pages are free");
     drop(connection);
     model.compare(&open(directory.path()).unwrap()).unwrap();
+}
+
+#[test]
+fn generations_stay_few_are_covered_once_and_leave_no_blocks() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path()).unwrap();
+    let mut model = Model::default();
+    for batch in 0..150u16 {
+        // Some of many topics, some of one, some with nothing to store.
+        model.take(Frame::Events(
+            true,
+            (0..9)
+                .map(|id| (id as u8 % (1 + batch as u8 % 5), batch / 2 * 9 + id, 0))
+                .collect(),
+        ));
+        model.replay_into(&index).unwrap();
+        index.flush_now().unwrap();
+    }
+    // 675 postings in classes of ratio 2 from 6 on: one generation in each of 8 at most.
+    wait_for_generations(directory.path(), 8);
+    let (named, _) = generations(directory.path());
+    assert!(named.iter().all(|number| *number > 75), "all were merged");
+    model.compare(&index).unwrap();
+    index.close().unwrap();
+    model.compare(&open(directory.path()).unwrap()).unwrap();
+}
+
+#[test]
+fn blocks_that_an_unfinished_merge_left_are_not_read_and_go_after_the_next_flush() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = history(40);
+    let index = open(directory.path()).unwrap();
+    model.replay_into(&index).unwrap();
+    index.close().unwrap();
+    let connection = Connection::open(directory.path().join("index.sqlite3")).unwrap();
+    let (named, _) = generations(directory.path());
+    let last = named.last().unwrap();
+    // Beyond and among the numbers of those that are named, and under the next ones.
+    for number in [last + 1, last + 2, last + 900] {
+        let copy = "INSERT INTO postings (generation, topic, first_seq, block)
+             SELECT ?1, topic, first_seq, block FROM postings WHERE generation = ?2";
+        assert!(connection.execute(copy, [number, *last]).unwrap() > 0);
+    }
+    connection.close().unwrap();
+    let index = open(directory.path()).unwrap();
+    model.compare(&index).unwrap();
+    let (_, written) = generations(directory.path());
+    assert!(
+        written.contains(&(last + 900)),
+        "nothing happens before a flush"
+    );
+    let mut model = model;
+    model.take(new_events(5000, 3));
+    model.replay_into(&index).unwrap();
+    index.flush_now().unwrap();
+    wait_for_generations(directory.path(), usize::MAX);
+    let (named, _) = generations(directory.path());
+    assert!(named.iter().any(|number| *number > last + 900), "{named:?}");
+    model.compare(&index).unwrap();
 }
 
 #[test]

@@ -43,13 +43,15 @@ pub(super) fn tiny_shape() -> Shape {
     Shape {
         block_bytes: 160,
         notes_bytes: 130,
-        chunk_bytes: 32,
+        postings_bytes: 110,
+        postings_slice_bytes: 60,
         merge_ratio: 2,
         small_run_entries: 6,
         slice_blocks: 2,
         read_blocks: 3,
         filter_chunk_blocks: 1,
         load_bytes: 200,
+        checkpoint_bytes: 1000,
         steps: Steps::default(),
     }
 }

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use super::super::options::Shape;
 use super::super::{Index, IndexOptions};
 use super::directory::{named_runs, names, run_files};
 use super::model::{Frame, Model, tiny_options, tiny_shape};
@@ -38,11 +39,14 @@ proptest! {
     fn the_index_always_answers_like_the_model(
         steps in steps(),
         filter_memory_bytes in prop_oneof![Just(0), 1u64..3000, Just(1 << 20)],
+        postings_bytes in 1usize..300,
+        merge_ratio in 2usize..4,
     ) {
         let directory = tempfile::tempdir().unwrap();
         let open = |directory: &std::path::Path| {
             let options = IndexOptions { filter_memory_bytes, ..tiny_options() };
-            Index::open_shaped(directory, super::model::LOG, options, tiny_shape())
+            let shape = Shape { postings_bytes, merge_ratio, ..tiny_shape() };
+            Index::open_shaped(directory, super::model::LOG, options, shape)
         };
         let mut index = open(directory.path()).unwrap();
         let mut model = Model::default();

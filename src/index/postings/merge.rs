@@ -1,0 +1,203 @@
+//! A merge of generations that can stop after any block.
+
+use rusqlite::Connection;
+
+use super::super::error::IndexError;
+use super::super::schema::generations;
+use super::super::sealed::{self, Kind};
+use super::block::{Block, Entry, Place};
+use super::builder::{BlockBuilder, Row};
+use super::generation::Generation;
+
+/// A merge under way. No manifest has the generation that it writes until that is named in
+/// place of its sources. A block of each source is in memory.
+pub(super) struct Merge {
+    /// In order of seq; each begins where the one before ends.
+    sources: Vec<Generation>,
+    number: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Postings are left.
+    Postings {
+        cursors: Vec<Cursor>,
+        builder: BlockBuilder,
+        /// The topic of the last entry, and how many seqs of it there are up to that.
+        last: (u64, u64),
+    },
+    /// All blocks were given.
+    Merged(Generation),
+    /// Something failed: what is there is of no use.
+    Failed,
+}
+
+impl Merge {
+    /// Begins a merge into a generation with this number.
+    ///
+    /// # Errors
+    /// When a source cannot be read or is damaged.
+    pub(super) fn begin(
+        connection: &Connection,
+        number: u64,
+        sources: &[Generation],
+        block_bytes: usize,
+    ) -> Result<Merge, IndexError> {
+        let mut cursors = Vec::with_capacity(sources.len());
+        for source in sources {
+            cursors.extend(Cursor::begin(connection, *source)?);
+        }
+        let after = sources[0].after;
+        Ok(Merge {
+            sources: sources.to_vec(),
+            number,
+            stage: Stage::Postings {
+                cursors,
+                builder: BlockBuilder::begin(number, after, block_bytes),
+                last: (0, 0),
+            },
+        })
+    }
+
+    /// What it merges.
+    pub(super) fn sources(&self) -> &[Generation] {
+        &self.sources
+    }
+
+    /// The number of the generation that it writes.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next blocks, of about this many bytes in all; none when all were given.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a source cannot be read or is damaged. It cannot go on then,
+    /// and must be dropped.
+    pub(super) fn next_rows(
+        &mut self,
+        connection: &Connection,
+        bytes: u64,
+    ) -> Result<Vec<Row>, IndexError> {
+        let mut rows = Vec::new();
+        let (mut cursors, mut builder, mut last) =
+            match std::mem::replace(&mut self.stage, Stage::Failed) {
+                Stage::Postings {
+                    cursors,
+                    builder,
+                    last,
+                } => (cursors, builder, last),
+                other => {
+                    self.stage = other;
+                    return Ok(rows);
+                }
+            };
+        let begun_at = builder.bytes();
+        let mut write = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        while builder.bytes() - begun_at < bytes.max(1) {
+            let Some(place) = (0..cursors.len()).min_by_key(|place| cursors[*place].topic()) else {
+                builder.finish(&mut write)?;
+                self.stage = Stage::Merged(self.generation(&builder)?);
+                return Ok(rows);
+            };
+            let cursor = &mut cursors[place];
+            if let Some(entry) = cursor.entry() {
+                if last.0 == entry.topic && last.1 != entry.before {
+                    return Err(cursor.broken());
+                }
+                last = (entry.topic, entry.end());
+                builder.push(entry, &mut write)?;
+            }
+            if !cursor.step(connection)? {
+                // Keeps the others in order of seq.
+                cursors.remove(place);
+            }
+        }
+        self.stage = Stage::Postings {
+            cursors,
+            builder,
+            last,
+        };
+        Ok(rows)
+    }
+
+    fn generation(&self, builder: &BlockBuilder) -> Result<Generation, IndexError> {
+        let postings: u64 = self.sources.iter().map(|source| source.postings).sum();
+        if builder.postings() != postings {
+            return Err(sealed::malformed(Kind::Generation, [self.number]));
+        }
+        Ok(Generation {
+            number: self.number,
+            after: self.sources[0].after,
+            upto: self.sources[self.sources.len() - 1].upto,
+            postings,
+            bytes: builder.bytes(),
+        })
+    }
+
+    /// The merged generation, when all its blocks were given.
+    pub(super) fn merged(&self) -> Option<&Generation> {
+        match &self.stage {
+            Stage::Merged(generation) => Some(generation),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a generation from front to back. There is always an entry at hand.
+struct Cursor {
+    generation: Generation,
+    block: Block,
+    /// The number of the entry at hand.
+    number: usize,
+}
+
+impl Cursor {
+    /// At the first entry; `None` if there is none.
+    fn begin(
+        connection: &Connection,
+        generation: Generation,
+    ) -> Result<Option<Cursor>, IndexError> {
+        let block = generations::block_from(connection, &generation, Place::FIRST)?;
+        let mut cursor = Cursor {
+            generation,
+            block,
+            number: 0,
+        };
+        Ok(cursor.find(connection)?.then_some(cursor))
+    }
+
+    fn entry(&self) -> Option<Entry<'_>> {
+        self.block.entry(self.number)
+    }
+
+    /// The topic of the entry at hand.
+    fn topic(&self) -> Option<u64> {
+        self.entry().map(|entry| entry.topic)
+    }
+
+    /// Goes to the next entry; false at the end.
+    fn step(&mut self, connection: &Connection) -> Result<bool, IndexError> {
+        self.number += 1;
+        self.find(connection)
+    }
+
+    fn find(&mut self, connection: &Connection) -> Result<bool, IndexError> {
+        while self.entry().is_none() {
+            if self.block.to == Place::END {
+                return Ok(false);
+            }
+            self.block = generations::block_from(connection, &self.generation, self.block.to)?;
+            self.number = 0;
+        }
+        Ok(true)
+    }
+
+    fn broken(&self) -> IndexError {
+        let Place { topic, seq } = self.block.from;
+        sealed::malformed(Kind::Postings, [self.generation.number, topic, seq.get()])
+    }
+}
