@@ -19,13 +19,19 @@ pub(super) struct TopicDelta {
     pub(super) seqs: Vec<Seq>,
 }
 
+/// What is known of each key.
+type Keys = HashMap<KeyDigest, First>;
+
+/// A table of which less than one part in so many was used is not used again.
+const ROOM_USED_PARTS: usize = 16;
+
 /// The effect of the frames in `(after, state.applied()]`.
 #[derive(Debug)]
 pub(super) struct Delta {
     pub(super) after: Seq,
     /// At its end.
     pub(super) state: FoldState,
-    pub(super) keys: HashMap<KeyDigest, First>,
+    pub(super) keys: Keys,
     /// In order of seq.
     pub(super) notes: Vec<Note>,
     /// In order of first appearance here.
@@ -35,18 +41,32 @@ pub(super) struct Delta {
     pub(super) since: Option<Instant>,
 }
 
+/// An empty table that has grown before. While a large one grows, which takes tens of
+/// milliseconds, nothing is judged; and memory that is new to the process is slow at first.
+#[derive(Debug, Default)]
+pub(super) struct DeltaRoom(Keys);
+
 impl Delta {
-    /// An empty delta on top of this state.
-    pub(super) fn on(state: FoldState) -> Delta {
+    /// An empty delta on top of this state, with the room of an earlier one.
+    pub(super) fn on(state: FoldState, room: DeltaRoom) -> Delta {
         Delta {
             after: state.applied(),
             state,
-            keys: HashMap::new(),
+            keys: room.0,
             notes: Vec::new(),
             topics: Vec::new(),
             topic_places: HashMap::new(),
             since: None,
         }
+    }
+
+    /// The room of a delta that is no longer needed, unless it is much too large.
+    pub(super) fn into_room(mut self) -> DeltaRoom {
+        if self.keys.len() < self.keys.capacity() / ROOM_USED_PARTS {
+            return DeltaRoom::default();
+        }
+        self.keys.clear();
+        DeltaRoom(self.keys)
     }
 
     /// How many entries it holds; a hole is one, however long.
@@ -87,5 +107,36 @@ impl Delta {
         let from = self.notes.partition_point(|note| note.last() <= after);
         let to = self.notes.partition_point(|note| note.seq() <= upto);
         &self.notes[from..to.max(from)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::digest::PayloadDigest;
+    use super::*;
+
+    fn filled(delta: &mut Delta, count: u128) {
+        for number in 0..count {
+            let first = First {
+                seq: Seq::FIRST,
+                payload: PayloadDigest([0; 16]),
+            };
+            delta.keys.insert(KeyDigest(number.to_le_bytes()), first);
+        }
+    }
+
+    #[test]
+    fn a_table_keeps_its_room_and_none_of_its_keys_unless_it_is_much_too_large() {
+        let mut delta = Delta::on(FoldState::default(), DeltaRoom::default());
+        filled(&mut delta, 10_000);
+        let room = delta.keys.capacity();
+        let mut delta = Delta::on(FoldState::default(), delta.into_room());
+        assert_eq!((delta.keys.len(), delta.keys.capacity()), (0, room));
+        filled(&mut delta, 1000);
+        let mut delta = Delta::on(FoldState::default(), delta.into_room());
+        assert_eq!((delta.keys.len(), delta.keys.capacity()), (0, room));
+        filled(&mut delta, 100);
+        let delta = Delta::on(FoldState::default(), delta.into_room());
+        assert_eq!((delta.keys.len(), delta.keys.capacity()), (0, 0));
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::apply;
-use super::delta::Delta;
+use super::delta::{Delta, DeltaRoom};
 use super::error::IndexError;
 use super::files::{Files, Identity};
 use super::fold::{FoldInput, FoldState, Judged, Payloads};
@@ -80,7 +80,7 @@ impl Index {
             files.sync_wal(options.durability)?;
             files.remove_left_overs(&rows)?;
             let live = Live {
-                active: Delta::on(head.state),
+                active: Delta::on(head.state, DeltaRoom::default()),
                 frozen: None,
                 topics: schema::topics::load(&snapshot, &head)?,
                 runs: Arc::new(runs),
@@ -115,7 +115,7 @@ impl Index {
     pub fn unopened(directory: &Path, options: IndexOptions) -> io::Result<Index> {
         let files = Files::of(directory)?;
         let live = Live {
-            active: Delta::on(FoldState::default()),
+            active: Delta::on(FoldState::default(), DeltaRoom::default()),
             frozen: None,
             topics: Topics::default(),
             runs: Arc::default(),

@@ -2,10 +2,11 @@
 //! seq first, every arrival that was not stored, the topics in order of first arrival,
 //! and the stored seqs of each. Payloads are never here.
 //!
-//! The newest part is a delta in memory; a thread flushes it every second or so: its keys
-//! into a file of their own, a sorted run, and the rest, with the manifest of the runs, into
-//! SQLite: the seqs of its topics' events as one generation of postings. All of it can be rebuilt from the log, so damage is never repaired here: it is
-//! noticed, and the index is dropped, discarded and opened anew.
+//! The newest part is a delta in memory; a thread flushes it every second or so, less often
+//! where that takes long (see `worker`): its keys into a file of their own, a sorted run, and
+//! the rest, with the manifest of the runs, into SQLite: the seqs of its topics' events as one
+//! generation of postings. All of it can be rebuilt from the log, so damage is never repaired
+//! here: it is noticed, and the index is dropped, discarded and opened anew.
 //!
 //! | file | has |
 //! |---|---|

@@ -7,7 +7,7 @@ use std::sync::{
 };
 use std::time::{Duration, Instant};
 
-use super::delta::Delta;
+use super::delta::{Delta, DeltaRoom};
 use super::error::IndexError;
 use super::health::Tries;
 use super::options::IndexOptions;
@@ -57,6 +57,8 @@ pub(super) struct Signal {
 pub(super) struct Shared {
     pub(super) options: IndexOptions,
     live: RwLock<Live>,
+    /// For the next delta.
+    room: Mutex<DeltaRoom>,
     signal: Mutex<Signal>,
     to_worker: Condvar,
     from_worker: Condvar,
@@ -79,6 +81,7 @@ impl Shared {
         Shared {
             options,
             live: RwLock::new(live),
+            room: Mutex::default(),
             signal: Mutex::default(),
             to_worker: Condvar::new(),
             from_worker: Condvar::new(),
@@ -107,6 +110,18 @@ impl Shared {
 
     pub(super) fn signal(&self) -> MutexGuard<'_, Signal> {
         self.signal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room(&self) -> MutexGuard<'_, DeltaRoom> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the room of a delta that was flushed, unless somebody still reads it.
+    pub(super) fn reuse(&self, flushed: Arc<Delta>) {
+        if let Some(delta) = Arc::into_inner(flushed) {
+            let room = delta.into_room();
+            *self.room() = room;
+        }
     }
 
     /// # Errors
@@ -221,8 +236,9 @@ impl Shared {
                 return Due::At(at);
             }
         }
+        let room = std::mem::take(&mut *self.room());
         let mut live = self.write();
-        let next = Delta::on(live.active.state);
+        let next = Delta::on(live.active.state, room);
         let frozen = Arc::new(std::mem::replace(&mut live.active, next));
         live.frozen = Some(Arc::clone(&frozen));
         Due::Now(frozen)

@@ -1,4 +1,8 @@
 //! The flush thread: flushes what is due, merges in between, tries again what fails.
+//!
+//! A delta is due a while after its first event, but after a flush not before fifty times as
+//! long as that took, so that flushes by the clock take a fiftieth of the time at most; and at
+//! once when it is large, or when somebody waits for it.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +43,10 @@ impl WorkerHandle {
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("index-flush".into())
-            .spawn(move || run(&for_thread, writer))?;
+            .spawn(move || {
+                step_back();
+                run(&for_thread, writer)
+            })?;
         Ok(WorkerHandle {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -67,6 +74,20 @@ impl WorkerHandle {
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// How much less of a busy processor the flush thread asks for.
+#[cfg(target_os = "linux")]
+const NICER_BY: i32 = 10;
+
+/// Lets the process's other threads go first, since publishers wait for them. When there is no
+/// room in memory they wait for this one, and leave the processor to it.
+fn step_back() {
+    // Elsewhere this would be of the whole process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICER_BY) {
+        tracing::debug!("the flush thread stays as important as others: {error}");
     }
 }
 
@@ -186,6 +207,7 @@ impl Worker<'_> {
                 // It answers also without anything in memory, if that could not be read.
                 let loaded = self.writer.load_slice();
                 self.publish(Some(&delta));
+                self.shared.reuse(delta);
                 let owed = blocks * MERGED_PER_FLUSHED;
                 self.merge_debt += owed;
                 self.merge_debt_max = self.merge_debt_max.max(owed * FLUSHES_OWED_MAX);
