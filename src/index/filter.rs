@@ -7,6 +7,7 @@
 //! are cut into chunks, each of which is in memory or is not.
 
 use std::io;
+use std::ops::Range;
 
 use super::digest::KeyDigest;
 use super::pages::Pages;
@@ -15,6 +16,9 @@ const BITS_PER_KEY: u64 = 24;
 
 /// The bytes of one line.
 pub(super) const LINE_BYTES: usize = 64;
+
+/// What one probe looks at: eight words.
+pub(super) type Line = [u8; LINE_BYTES];
 
 /// How a filter is cut up.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -64,13 +68,13 @@ impl FilterShape {
     }
 }
 
-fn low_half(key: KeyDigest) -> u64 {
-    u128::from_be_bytes(key.0) as u64
-}
-
-/// The bit that a key has in a word of its line.
+/// The bit of a word of a line, by the low half of a digest.
 fn bit(low_half: u64, word: usize) -> u64 {
     1 << ((low_half >> (6 * word)) & 63)
+}
+
+fn low_half(key: KeyDigest) -> u64 {
+    u128::from_be_bytes(key.0) as u64
 }
 
 /// Consecutive lines of a filter, as they stand in a file.
@@ -106,20 +110,15 @@ impl Lines {
     pub(super) fn insert(&mut self, line: usize, key: KeyDigest) {
         let at = line * LINE_BYTES;
         let (words, _) = self.memory.bytes_mut()[at..at + LINE_BYTES].as_chunks_mut::<8>();
-        let low = low_half(key);
-        for (place, word) in words.iter_mut().enumerate() {
-            *word = (u64::from_le_bytes(*word) | bit(low, place)).to_le_bytes();
+        for (number, word) in words.iter_mut().enumerate() {
+            *word = (u64::from_le_bytes(*word) | bit(low_half(key), number)).to_le_bytes();
         }
     }
 
-    /// Whether the key may have been inserted; false is certain.
-    pub(super) fn may_contain(&self, line: usize, key: KeyDigest) -> bool {
-        line_may_contain(&lines_of(self.memory.bytes())[line], key)
-    }
-
-    /// Reads of one line what brings all of it into the cache.
-    pub(super) fn touch(&self, line: usize) -> u8 {
-        self.memory.bytes()[line * LINE_BYTES]
+    /// One of them.
+    pub(super) fn line(&self, line: usize) -> &Line {
+        let (lines, _) = self.memory.bytes().as_chunks();
+        &lines[line]
     }
 
     /// The lines `[from, to)`.
@@ -139,19 +138,16 @@ impl Lines {
     }
 }
 
-/// The lines that bytes are.
-pub(super) fn lines_of(bytes: &[u8]) -> &[[u8; LINE_BYTES]] {
-    bytes.as_chunks().0
-}
-
 /// Whether the key may have been inserted in this line; false is certain.
-pub(super) fn line_may_contain(line: &[u8; LINE_BYTES], key: KeyDigest) -> bool {
-    let low = low_half(key);
-    let words: &[[u8; 8]] = line.as_chunks().0;
-    let has = |word: usize| u64::from_le_bytes(words[word]) & bit(low, word) != 0;
-    // The first two deny eleven of twelve absent keys: mostly the branch goes the same way,
-    // and the other six are not asked.
-    has(0) & has(1) && (2..8).all(has)
+pub(super) fn line_may_contain(line: &Line, key: KeyDigest) -> bool {
+    let (words, _) = line.as_chunks::<8>();
+    let has_all = |some: Range<usize>| {
+        some.fold(0, |missing, word| {
+            missing | (!u64::from_le_bytes(words[word]) & bit(low_half(key), word))
+        }) == 0
+    };
+    // Of twelve new keys the first two words leave one.
+    has_all(0..2) && has_all(2..8)
 }
 
 #[cfg(test)]
@@ -176,7 +172,7 @@ mod tests {
         }
         let suspects = |number: &u64| {
             let (chunk, line) = shape.place(key(*number));
-            chunks[chunk].may_contain(line, key(*number))
+            line_may_contain(chunks[chunk].line(line), key(*number))
         };
         assert!((0..20_000).all(|number| suspects(&number)));
         let suspected = (20_000..220_000).filter(suspects).count();
@@ -194,9 +190,12 @@ mod tests {
                 again.read(from, lines.bytes(from, from + 1));
             }
             assert_eq!(again.bytes(0, count), lines.bytes(0, count));
-            assert!((0..100).all(|number| again.may_contain(number as usize % 5, key(number))));
+            let has = |lines: &Lines, number: u64| {
+                line_may_contain(lines.line(number as usize % 5), key(number))
+            };
+            assert!((0..100).all(|number| has(&again, number)));
             again.clear();
-            assert!(!again.may_contain(0, key(0)));
+            assert!(!has(&again, 0));
         }
     }
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::digest::KeyDigest;
 use super::error::IndexError;
-use super::filter::{line_may_contain, lines_of};
+use super::filter::{Line, line_may_contain};
 use super::fold::First;
 use super::key_block::number_of;
-use super::run::{Probed, Run};
+use super::run::{Probe, Run};
 use super::run_file::place_in;
 use super::sealed::Kind;
 use super::side_by_side;
 
 /// Of how many keys the filter's lines are asked for at once: more than a core can wait for.
-const TOUCHED: usize = 32;
+const TOUCHED: usize = 64;
 
 /// A key that may be in a run. In order, the blocks that are read lie one behind the other.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,19 +45,23 @@ pub(super) fn find(
 ) -> Result<Vec<Option<First>>, IndexError> {
     let mut suspicions = Vec::new();
     let mut unread = Vec::new();
-    // Run by run, and the lines of some keys first: so that their cache misses overlap.
+    let mut probes = Vec::with_capacity(TOUCHED);
     for (number, run) in runs.iter().enumerate() {
         for (group, some) in keys.chunks(TOUCHED).enumerate() {
-            std::hint::black_box(some.iter().fold(0, |all, key| all ^ run.touch(*key)));
-            for (place, key) in (group * TOUCHED..).zip(some) {
-                match run.probe(*key) {
-                    Probed::Absent => {}
-                    Probed::Suspected => suspicions.push(Suspicion {
+            probes.clear();
+            probes.extend(some.iter().map(|key| run.probe(*key)));
+            // Nothing but these loads, so that as many cache misses overlap as the core can have.
+            std::hint::black_box(probes.iter().fold(0, |all, probe| all ^ probe.touch()));
+            for (place, (key, probe)) in (group * TOUCHED..).zip(some.iter().zip(&probes)) {
+                match *probe {
+                    Probe::Absent => {}
+                    Probe::Line(line) if !line_may_contain(line, *key) => {}
+                    Probe::Line(_) => suspicions.push(Suspicion {
                         run: number,
                         key: number_of(*key),
                         place,
                     }),
-                    Probed::Unread(chunk, line) => unread.push(Unread {
+                    Probe::Unread(chunk, line) => unread.push(Unread {
                         run: number,
                         chunk,
                         line,
@@ -105,10 +109,10 @@ fn probe_file(
     for of_block in unread.chunk_by(|one, next| block_of(one) == block_of(next)) {
         let block = block_of(&of_block[0]);
         run.file.read(block, &mut bytes)?;
-        let lines = lines_of(run.file.filter_lines(block, &bytes)?);
+        let (lines, _): (&[Line], _) = run.file.filter_lines(block, &bytes)?.as_chunks();
         for one in of_block {
-            let line = (one.line % row.lines_each()) as usize;
-            if line_may_contain(&lines[line], keys[one.place]) {
+            let line = &lines[(one.line % row.lines_each()) as usize];
+            if line_may_contain(line, keys[one.place]) {
                 suspicions.push(Suspicion {
                     run: one.run,
                     key: number_of(keys[one.place]),

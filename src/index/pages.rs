@@ -16,6 +16,11 @@ pub(super) enum Pages {
 }
 
 impl Pages {
+    /// None at all.
+    pub(super) fn none() -> Pages {
+        Pages::Small(Vec::new())
+    }
+
     /// Memory of at least this many bytes.
     ///
     /// # Errors
@@ -37,6 +42,17 @@ impl Pages {
     /// There is none.
     pub(super) fn mapped(bytes: usize) -> io::Result<Pages> {
         MmapMut::map_anon(bytes.max(1)).map(Pages::Mapped)
+    }
+
+    /// Takes other memory if this is not as much. What is in it is of no meaning then.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn reach(&mut self, bytes: usize) -> io::Result<&mut [u8]> {
+        if self.bytes().len() < bytes {
+            *self = Pages::mapped(bytes)?;
+        }
+        Ok(&mut self.bytes_mut()[..bytes])
     }
 
     /// How much is taken for this many bytes.

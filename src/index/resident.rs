@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use super::error::IndexError;
+use super::pages::Pages;
 use super::run::{Part, Run};
 
 /// Forgets what the budget has no room for, and reads what it has, at most about
-/// `load_bytes_max` of it. Returns whether any run has changed.
+/// `load_bytes_max` of it, through `buffer`. Returns whether any run has changed.
 ///
 /// # Errors
 /// [`IndexError`] when something cannot be read or is damaged. What was read before that
@@ -17,6 +18,7 @@ pub(super) fn settle(
     runs: &mut [Arc<Run>],
     budget_bytes: u64,
     load_bytes_max: u64,
+    buffer: &mut Pages,
 ) -> Result<bool, IndexError> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|place| runs[*place].file.row.entries);
@@ -52,7 +54,7 @@ pub(super) fn settle(
             if loaded_bytes >= load_bytes_max {
                 return Ok(changed);
             }
-            Arc::make_mut(&mut runs[*place]).load(*part)?;
+            Arc::make_mut(&mut runs[*place]).load(*part, buffer)?;
             loaded_bytes += runs[*place].part_bytes(*part);
             changed = true;
         }

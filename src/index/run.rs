@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::digest::KeyDigest;
 use super::error::IndexError;
-use super::filter::{Lines, high_half};
+use super::filter::{Line, Lines, high_half};
+use super::pages::Pages;
 use super::run_file::RunFile;
 
 /// A run. Cheap to clone: what is in memory is shared.
@@ -23,14 +24,24 @@ pub(super) struct Run {
 }
 
 /// What a run says of a key without a look into its blocks of keys.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Probed {
-    /// It is not in the run, for certain.
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Probe<'r> {
+    /// It does not answer for the key.
     Absent,
-    /// It may be.
-    Suspected,
+    /// This line of the filter says whether the key may be in it.
+    Line(&'r Line),
     /// That part of the filter is not in memory: it is this line of this chunk.
     Unread(u64, u64),
+}
+
+impl Probe<'_> {
+    /// Brings the line into the cache. What it returns is of no meaning.
+    pub(super) fn touch(&self) -> u8 {
+        match self {
+            Probe::Line(line) => line[0],
+            Probe::Absent | Probe::Unread(..) => 0,
+        }
+    }
 }
 
 /// A piece of a run that can be in memory.
@@ -61,26 +72,16 @@ impl Run {
         }
     }
 
-    /// Brings the line that a probe needs into the cache. What it returns is of no meaning.
-    pub(super) fn touch(&self, key: KeyDigest) -> u8 {
-        let (chunk, line) = self.file.row.filter.place(key);
-        match &self.chunks[chunk] {
-            Some(lines) => lines.touch(line),
-            None => 0,
-        }
-    }
-
-    /// Whether the key may be in this run.
-    pub(super) fn probe(&self, key: KeyDigest) -> Probed {
+    /// What tells whether the key may be in this run.
+    pub(super) fn probe(&self, key: KeyDigest) -> Probe<'_> {
         let half = high_half(key);
         if half < self.from || half > self.to {
-            return Probed::Absent;
+            return Probe::Absent;
         }
         let (chunk, line) = self.file.row.filter.place(key);
         match &self.chunks[chunk] {
-            Some(lines) if lines.may_contain(line, key) => Probed::Suspected,
-            Some(_) => Probed::Absent,
-            None => Probed::Unread(chunk as u64, line as u64),
+            Some(lines) => Probe::Line(lines.line(line)),
+            None => Probe::Unread(chunk as u64, line as u64),
         }
     }
 
@@ -118,15 +119,16 @@ impl Run {
         }
     }
 
-    /// Reads a part into memory.
+    /// Reads a part into memory, through `buffer`.
     ///
     /// # Errors
     /// [`IndexError`] when it cannot be read or is damaged.
-    pub(super) fn load(&mut self, part: Part) -> Result<(), IndexError> {
+    pub(super) fn load(&mut self, part: Part, buffer: &mut Pages) -> Result<(), IndexError> {
         match part {
             Part::Fences => self.fences = Some(self.file.load_fences()?.into()),
             Part::Chunk(chunk) => {
-                self.chunks[chunk] = Some(Arc::new(self.file.load_chunk(chunk as u64)?));
+                let lines = self.file.load_chunk(chunk as u64, buffer)?;
+                self.chunks[chunk] = Some(Arc::new(lines));
             }
         }
         Ok(())

@@ -154,17 +154,16 @@ impl RunFile {
             .map_err(|_| self.row.broken(Kind::Filter, block))
     }
 
-    /// Reads a chunk of the filter.
+    /// Reads a chunk of the filter, through `buffer`, which begins with a page.
     ///
     /// # Errors
     /// [`IndexError`] when it cannot be read or is damaged.
-    pub(super) fn load_chunk(&self, chunk: u64) -> Result<Lines, IndexError> {
+    pub(super) fn load_chunk(&self, chunk: u64, buffer: &mut Pages) -> Result<Lines, IndexError> {
         let row = &self.row;
         let first = row.filter_block(chunk, 0);
         // Once read it is in memory: a copy in the page cache would only take room.
-        let mut read = Pages::mapped((row.chunk_blocks() * row.block_bytes) as usize)?;
-        self.read_through(self.open_direct().as_ref(), first, read.bytes_mut())?;
-        let bytes = read.bytes();
+        let bytes = buffer.reach((row.chunk_blocks() * row.block_bytes) as usize)?;
+        self.read_through(self.open_direct().as_ref(), first, bytes)?;
         let mut lines = Lines::empty(row.filter.chunk_lines as usize)?;
         let blocks = (first..).zip(bytes.chunks_exact(row.block_bytes as usize));
         for (from, (number, block)) in (0..).step_by(row.lines_each() as usize).zip(blocks) {

@@ -18,6 +18,7 @@ use super::key_block::{Entry, number_of};
 use super::merge::Merge;
 use super::merging::Handover;
 use super::options::IndexOptions;
+use super::pages::Pages;
 use super::postings::merging::Generations;
 use super::resident;
 use super::run::Run;
@@ -34,6 +35,8 @@ pub(super) struct Writer {
     pub(super) head: Head,
     pub(super) maker: RunMaker,
     filter_memory_bytes: u64,
+    /// What filters are read through: kept, since to get pages takes about as long as to read.
+    load_buffer: Pages,
     /// All runs, as look-ups are to see them.
     pub(super) runs: Vec<Arc<Run>>,
     pub(super) merges: BTreeMap<u32, Merge>,
@@ -72,6 +75,7 @@ impl Writer {
             head,
             maker,
             filter_memory_bytes: options.filter_memory_bytes,
+            load_buffer: Pages::none(),
             runs,
             merges: BTreeMap::new(),
             handover: None,
@@ -173,7 +177,12 @@ impl Writer {
     /// When they cannot be read or are damaged.
     pub(super) fn load_slice(&mut self) -> Result<bool, IndexError> {
         let load_bytes = self.maker.shape.load_bytes;
-        resident::settle(&mut self.runs, self.filter_memory_bytes, load_bytes)
+        resident::settle(
+            &mut self.runs,
+            self.filter_memory_bytes,
+            load_bytes,
+            &mut self.load_buffer,
+        )
     }
 
     /// # Errors
