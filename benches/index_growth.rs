@@ -250,7 +250,6 @@ fn arrivals(numbers: &[u64]) -> Arrivals {
             key: KeyDigest(digest(0)),
             payload: PayloadDigest(digest(2)),
             topic: (number % TOPICS) as u32,
-            canonical: None,
         }
     };
     Arrivals {
@@ -258,6 +257,7 @@ fn arrivals(numbers: &[u64]) -> Arrivals {
         topics: (0..TOPICS)
             .map(|topic| format!("topic {topic}").into())
             .collect(),
+        ..Arrivals::default()
     }
 }
 

@@ -9,11 +9,11 @@ fn arrivals(count: usize) -> Arc<Arrivals> {
         key: KeyDigest([0; 16]),
         payload: PayloadDigest([position as u8; 16]),
         topic: 0,
-        canonical: None,
     };
     Arc::new(Arrivals {
         list: (0..count).map(arrival).collect(),
         topics: vec!["a\"b".into()],
+        ..Arrivals::default()
     })
 }
 

@@ -11,8 +11,9 @@ use super::digest::{CanonicalDigest, KeyDigest};
 use super::error::IndexError;
 use super::fold::{
     Arrivals, First, FoldInput, FoldState, Judged, Payloads, Verdict, canonical_of,
-    canonical_of_arrival, verdict_on_differing,
+    verdict_on_differing,
 };
+use super::foresight::Foresight;
 use super::lookup;
 use super::note::{NotStored, Note};
 use super::shared::{Live, Runs, Shared};
@@ -23,6 +24,7 @@ pub(super) fn apply(
     shared: &Shared,
     first_seq: Seq,
     input: FoldInput<'_>,
+    foresight: Option<&Foresight>,
     payloads: &dyn Payloads,
 ) -> Result<Vec<Judged>, IndexError> {
     let before = admit(shared, first_seq, input)?;
@@ -36,7 +38,7 @@ pub(super) fn apply(
             Ok(Vec::new())
         }
         FoldInput::Arrivals(arrivals) => {
-            let firsts = known(shared, first_seq, arrivals)?;
+            let firsts = known(shared, first_seq, arrivals, foresight)?;
             let (state, judged) = judge(before, first_seq, arrivals, &firsts, payloads)?;
             if !judged.is_empty() {
                 take(shared, state, |live| insert(live, arrivals, &judged));
@@ -83,13 +85,19 @@ fn known(
     shared: &Shared,
     first_seq: Seq,
     arrivals: &Arrivals,
+    foresight: Option<&Foresight>,
 ) -> Result<Vec<Option<First>>, IndexError> {
     let mut firsts = vec![None; arrivals.list.len()];
+    for (place, first) in foresight.map_or(&[][..], Foresight::found) {
+        firsts[*place] = Some(*first);
+    }
     let (mut new_places, mut new_keys) = (Vec::new(), Vec::new());
     let runs = {
         let live = shared.read();
         for (place, arrival) in arrivals.list.iter().enumerate() {
-            firsts[place] = in_deltas(&live, arrival.key);
+            if firsts[place].is_none() {
+                firsts[place] = in_deltas(&live, arrival.key);
+            }
             if firsts[place].is_none() {
                 new_places.push(place);
                 new_keys.push(arrival.key);
@@ -97,6 +105,10 @@ fn known(
         }
         // Taken together with the deltas: what leaves them later is in later runs only.
         Runs::clone(&live.runs)
+    };
+    let runs = match foresight {
+        Some(foresight) => foresight.not_asked(&runs),
+        None => runs,
     };
     for (place, first) in new_places.iter().zip(lookup::find(&runs, &new_keys)?) {
         firsts[*place] = first;
@@ -161,7 +173,10 @@ fn judge(
                 if payloads.is_interrupted() {
                     return Err(IndexError::Interrupted);
                 }
-                let again = canonical_of_arrival(seq, arrival, payloads)?;
+                let again = match arrivals.canonicals.get(all.len()) {
+                    Some(erased) => *erased,
+                    None => canonical_of(seq, payloads)?,
+                };
                 let original = originals[&first.seq];
                 (verdict_on_differing(again, original), first.seq)
             }

@@ -37,8 +37,6 @@ pub struct Arrival {
     pub payload: PayloadDigest,
     /// Its topic: a position in [`Arrivals::topics`].
     pub topic: u32,
-    /// Only in `erased` frames, where the payload itself is gone.
-    pub canonical: Option<CanonicalDigest>,
 }
 
 /// The events of one frame as the fold sees them; made from a batch before it is
@@ -49,6 +47,9 @@ pub struct Arrivals {
     pub list: Vec<Arrival>,
     /// The different topics of the frame, in order of first appearance.
     pub topics: Vec<Box<str>>,
+    /// Of an `erased` frame, where the payloads themselves are gone: one for each event, in the
+    /// order of `list`. Else empty.
+    pub canonicals: Vec<CanonicalDigest>,
 }
 
 impl Arrivals {
@@ -70,11 +71,25 @@ impl Arrivals {
                     key,
                     payload,
                     topic,
-                    canonical: None,
                 }
             })
             .collect();
-        Arrivals { list, topics }
+        Arrivals {
+            list,
+            topics,
+            canonicals: Vec::new(),
+        }
+    }
+
+    /// What they take in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        let names = self
+            .topics
+            .iter()
+            .map(|name| size_of::<Box<str>>() + name.len());
+        self.list.len() * size_of::<Arrival>()
+            + names.sum::<usize>()
+            + self.canonicals.len() * size_of::<CanonicalDigest>()
     }
 }
 
@@ -158,21 +173,6 @@ pub struct PayloadUnreadable {
     /// Why.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// The canonical digest of an arrival's own payload.
-///
-/// # Errors
-/// [`PayloadUnreadable`].
-pub fn canonical_of_arrival(
-    seq: Seq,
-    arrival: &Arrival,
-    payloads: &dyn Payloads,
-) -> Result<CanonicalDigest, PayloadUnreadable> {
-    match arrival.canonical {
-        Some(digest) => Ok(digest),
-        None => canonical_of(seq, payloads),
-    }
 }
 
 /// The canonical digest of the payload that the log has at this seq.

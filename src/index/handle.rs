@@ -12,6 +12,7 @@ use super::delta::{Delta, DeltaRoom};
 use super::error::IndexError;
 use super::files::{Files, Identity};
 use super::fold::{FoldInput, FoldState, Judged, Payloads};
+use super::foresight::Foresight;
 use super::health::FlushHealth;
 use super::options::{IndexOptions, Shape};
 use super::postings::merging::Generations;
@@ -186,11 +187,32 @@ impl Index {
         input: FoldInput<'_>,
         payloads: &dyn Payloads,
     ) -> Result<Vec<Judged>, IndexError> {
+        self.apply_foreseen(first_seq, input, None, payloads)
+    }
+
+    /// The same with what [`Index::foresee`] gave for this frame. That of another index is
+    /// passed over.
+    ///
+    /// # Errors
+    /// As [`Index::apply`].
+    pub fn apply_foreseen(
+        &self,
+        first_seq: Seq,
+        input: FoldInput<'_>,
+        foresight: Option<&Foresight>,
+        payloads: &dyn Payloads,
+    ) -> Result<Vec<Judged>, IndexError> {
+        let foresight = foresight.filter(|foresight| foresight.is_of(&self.shared));
         let in_line = self.applying.lock();
         let _in_line = in_line.unwrap_or_else(PoisonError::into_inner);
         self.shared.check()?;
-        self.shared
-            .watch(apply::apply(&self.shared, first_seq, input, payloads))
+        self.shared.watch(apply::apply(
+            &self.shared,
+            first_seq,
+            input,
+            foresight,
+            payloads,
+        ))
     }
 
     /// The last seq that was applied.
@@ -261,6 +283,15 @@ impl Index {
                 .shared
                 .wait_for_worker(signal, left.min(Duration::from_millis(100)));
         }
+    }
+
+    /// Makes room in memory for so many new keys, but not for more than a flush takes: a table
+    /// that grows is copied each time.
+    pub fn make_room(&self, events: u64) {
+        let keys = events.min(self.shared.options.flush_at_events) as usize;
+        let mut live = self.shared.write();
+        let more = keys.saturating_sub(live.active.keys.len());
+        live.active.keys.reserve(more);
     }
 
     /// Waits until the filters that have room in memory were read, or no longer than this. Until

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `digest` (`lanes`: many at once) `canonical` `fold` | the pure part |
 //! | `delta` `topics` `shared` | what is in memory |
-//! | `handle` `apply` `lookup` `ask` | the way in and out |
+//! | `handle` `apply` `lookup` (`foresight`: beforehand) `ask` | the way in and out |
 //! | `worker` `writer` `flush` `merging` `merge` `health` | the flush thread |
 //! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
 //! | `run_builder` `run_writer` `direct` `steps` | how they are made |
@@ -31,6 +31,7 @@ mod files;
 mod filter;
 mod flush;
 pub mod fold;
+mod foresight;
 mod handle;
 mod health;
 mod key_block;
@@ -61,6 +62,7 @@ mod worker;
 mod writer;
 
 pub use error::IndexError;
+pub use foresight::Foresight;
 pub use handle::Index;
 pub use health::FlushHealth;
 pub use note::NotStored;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::Seq;
 use crate::index::digest::{CanonicalDigest, KeyDigest, PayloadDigest};
 use crate::index::fold::{Arrival, Arrivals, FoldInput};
+use crate::index::{Foresight, Index};
 use crate::log::codec::{ErasedEvent, decode_erased};
 use crate::log::error::Evidence;
 use crate::log::format::FrameType;
@@ -41,9 +42,11 @@ impl LoggedFrame {
             (Some(FrameType::Erased), _) => {
                 let erased = decode_erased(cursor.payload(), header.count)
                     .map_err(|error| frame.undecodable(error, Evidence::Synced))?;
+                let canonical = |event: &ErasedEvent| CanonicalDigest(event.canonical);
                 Content::Arrivals(Arrivals {
                     list: erased.events.iter().map(erased_arrival).collect(),
                     topics: erased.topics.iter().map(|topic| (*topic).into()).collect(),
+                    canonicals: erased.events.iter().map(canonical).collect(),
                 })
             }
             // Nothing else takes seqs: a reader refuses what it does not know.
@@ -54,6 +57,28 @@ impl LoggedFrame {
             frame_bytes: header.frame_bytes(),
             content,
         })
+    }
+
+    /// The seq behind its last.
+    pub fn next_seq(&self) -> Seq {
+        self.first_seq.plus(self.input().count())
+    }
+
+    /// What it takes in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        let content = match &self.content {
+            Content::Arrivals(arrivals) => arrivals.memory_bytes(),
+            Content::Hole(_) => 0,
+        };
+        size_of::<LoggedFrame>() + content
+    }
+
+    /// What the index's runs say of its keys; none where it is not worth while, or failed.
+    pub fn foresee(&self, index: &Index) -> Option<Foresight> {
+        match &self.content {
+            Content::Arrivals(arrivals) => index.foresee(arrivals),
+            Content::Hole(_) => None,
+        }
     }
 
     /// As the fold takes it.
@@ -70,7 +95,6 @@ fn erased_arrival(event: &ErasedEvent) -> Arrival {
         key: KeyDigest(event.key),
         payload: PayloadDigest(event.payload),
         topic: event.topic,
-        canonical: Some(CanonicalDigest(event.canonical)),
     }
 }
 

@@ -58,7 +58,10 @@ pub enum Next<W> {
     /// Here it is.
     Handed(Handed<W>),
     /// In the log, if it is durable: it will not come here any more.
-    InLog,
+    InLog {
+        /// The same goes for all up to here.
+        upto: Seq,
+    },
     /// It comes, or it does not exist yet.
     Later,
 }
@@ -108,8 +111,9 @@ impl<W: Waiter> Inbox<W> {
         let mut queue = self.lock();
         while let Some(handed) = queue.entries.pop_front() {
             if handed.first_seq > next {
+                let upto = handed.first_seq.previous();
                 queue.entries.push_front(handed);
-                return Next::InLog;
+                return Next::InLog { upto };
             }
             if handed.arrivals.is_some() {
                 queue.events -= u64::from(handed.count);
@@ -124,7 +128,7 @@ impl<W: Waiter> Inbox<W> {
         // What was just synced may not have been handed over yet; read from the log it would
         // come twice, the second time with somebody who waits.
         if next <= queue.passed {
-            Next::InLog
+            Next::InLog { upto: queue.passed }
         } else {
             Next::Later
         }
@@ -204,7 +208,7 @@ mod tests {
     fn taken(inbox: &Inbox<Told>, next: u64) -> &'static str {
         match inbox.take(Seq::new(next)) {
             Next::Handed(_) => "handed",
-            Next::InLog => "in log",
+            Next::InLog { .. } => "in log",
             Next::Later => "later",
         }
     }

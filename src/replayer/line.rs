@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use super::frames::FrameReader;
+use super::ahead::{Due, ReadAhead};
 use super::inbox::{Handed, Inbox, Next, Waiter};
 use super::payloads::LogPayloads;
 use crate::event::Seq;
 use crate::index::fold::{FoldInput, Judged};
-use crate::index::{Index, IndexError};
+use crate::index::{Foresight, Index, IndexError};
 
 /// Attempts before the line is said to be stopped.
 const TRIES: u32 = 3;
@@ -38,9 +38,16 @@ enum Halt {
 pub(super) struct Line<W: Waiter> {
     shared: Arc<Shared>,
     inbox: Arc<Inbox<W>>,
-    reader: FrameReader,
+    reader: ReadAhead,
     payloads: LogPayloads,
     progress: Progress,
+}
+
+/// What a frame does, and what was looked up of it.
+#[derive(Copy, Clone)]
+struct Work<'f> {
+    input: FoldInput<'f>,
+    foresight: Option<&'f Foresight>,
 }
 
 /// Of a rebuild.
@@ -66,7 +73,7 @@ impl<W: Waiter> Line<W> {
             payloads: LogPayloads::until(log.clone(), shared.stopping.clone()),
             shared,
             inbox,
-            reader: FrameReader::new(log),
+            reader: ReadAhead::new(log),
             progress: Progress::begin(),
         }
     }
@@ -76,13 +83,7 @@ impl<W: Waiter> Line<W> {
             // Whatever stops it is dealt with in there.
             let _ = self.open_late(&why);
         }
-        let index = self.shared.index();
-        let durable = self.shared.log.durable().get();
-        let left = durable.saturating_sub(index.applied().get());
-        if left > MANY_EVENTS {
-            index.wait_until_loaded(LOAD_WAIT);
-        }
-        drop(index);
+        self.wait_until_loaded();
         while !self.shared.stopping.load(Ordering::Acquire) {
             let index = self.shared.index();
             if let Some(what) = index.damage() {
@@ -95,12 +96,25 @@ impl<W: Waiter> Line<W> {
             match self.inbox.take(next) {
                 Next::Handed(handed) => self.apply_handed(&index, handed),
                 // Whatever stops it is dealt with in there.
-                Next::InLog => match self.apply_logged(&index, next) {
+                Next::InLog { upto } => match self.apply_logged(&index, next, upto) {
                     Err(Halt::NotThere) => self.inbox.wait(IDLE),
                     Ok(_) | Err(Halt::Stopping | Halt::Rebuilt) => {}
                 },
                 Next::Later => self.inbox.wait(IDLE),
             }
+        }
+    }
+
+    /// Where much is to be applied, first lets the index get its filters into memory; what is
+    /// to be applied is read meanwhile.
+    fn wait_until_loaded(&mut self) {
+        let index = self.shared.index();
+        let (next, durable) = (index.applied().next(), self.shared.log.durable());
+        let events = durable.next().since(next);
+        if events > MANY_EVENTS {
+            self.reader.expect(next, durable);
+            index.make_room(events);
+            index.wait_until_loaded(LOAD_WAIT);
         }
     }
 
@@ -114,14 +128,18 @@ impl<W: Waiter> Line<W> {
         } = handed;
         let applied = match arrivals {
             Some(arrivals) => {
-                let input = FoldInput::Arrivals(&arrivals);
-                self.apply(index, first_seq, frame_bytes, input, &mut || {
+                let work = Work {
+                    input: FoldInput::Arrivals(&arrivals),
+                    foresight: None,
+                };
+                self.apply(index, first_seq, frame_bytes, work, &mut || {
                     if let Some(waiter) = waiter.take() {
                         waiter.later(first_seq, count);
                     }
                 })
             }
-            None => self.apply_logged(index, first_seq),
+            // The next one may be in memory again.
+            None => self.apply_logged(index, first_seq, first_seq),
         };
         match (applied, waiter) {
             (Ok(judged), Some(waiter)) => waiter.judged(first_seq, judged),
@@ -130,12 +148,18 @@ impl<W: Waiter> Line<W> {
         }
     }
 
-    /// Reads the frame that is due from the log and applies it.
-    fn apply_logged(&mut self, index: &Arc<Index>, next: Seq) -> Result<Vec<Judged>, Halt> {
+    /// Reads the frame that is due from the log and applies it. What follows it is read from
+    /// there, too, up to `upto`.
+    fn apply_logged(
+        &mut self,
+        index: &Arc<Index>,
+        next: Seq,
+        upto: Seq,
+    ) -> Result<Vec<Judged>, Halt> {
         let mut attempt = Attempt::default();
-        let frame = loop {
-            match self.reader.read(next) {
-                Ok(Some(frame)) => break frame,
+        let Due { frame, foresight } = loop {
+            match self.reader.read(index, next, upto) {
+                Ok(Some(due)) => break due,
                 // Only what is durable is asked for.
                 Ok(None) => return Err(Halt::NotThere),
                 Err(error) => self.failed(&mut attempt, &error.to_string(), &mut || {})?,
@@ -151,7 +175,11 @@ impl<W: Waiter> Line<W> {
             return Err(self.rebuild(index, &what));
         }
         let (first_seq, frame_bytes) = (frame.first_seq, frame.frame_bytes);
-        self.apply(index, first_seq, frame_bytes, frame.input(), &mut || {})
+        let work = Work {
+            input: frame.input(),
+            foresight: foresight.as_ref(),
+        };
+        self.apply(index, first_seq, frame_bytes, work, &mut || {})
     }
 
     /// Applies a frame, however often it takes. `on_stall` is called when the line stops.
@@ -160,12 +188,13 @@ impl<W: Waiter> Line<W> {
         index: &Arc<Index>,
         first_seq: Seq,
         frame_bytes: u64,
-        input: FoldInput<'_>,
+        work: Work<'_>,
         on_stall: &mut dyn FnMut(),
     ) -> Result<Vec<Judged>, Halt> {
+        let Work { input, foresight } = work;
         let mut attempt = Attempt::default();
         loop {
-            match index.apply(first_seq, input, &self.payloads) {
+            match index.apply_foreseen(first_seq, input, foresight, &self.payloads) {
                 Ok(judged) => {
                     self.shared.applied_bytes.add(first_seq, frame_bytes);
                     self.recovered();

@@ -2,12 +2,15 @@
 //! after. Recovery is not a second code path.
 //!
 //! What the committer just wrote comes in memory, through the [`Inbox`]; whatever does not
-//! (at start, after a stall, for a new index) is read from the log. The fold cannot tell.
+//! (at start, after a stall, for a new index) is read from the log, on a second thread where
+//! it is much. The fold cannot tell.
 //!
 //! The cursor never passes a frame that was not applied. When the index fails, a frame is
 //! tried three times, then the line stops and is said to be degraded, and it is tried on and
 //! on until it heals; a damaged index is discarded and folded anew from the whole log.
 
+mod ahead;
+mod ahead_queue;
 mod behind;
 mod frames;
 mod health;

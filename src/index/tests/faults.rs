@@ -86,11 +86,11 @@ fn arrivals_of(count: u8) -> Arrivals {
         key: super::super::digest::KeyDigest([number ^ 0xa5; 16]),
         payload: PayloadDigest([number; 16]),
         topic: 0,
-        canonical: None,
     };
     Arrivals {
         list: (0..count).map(arrival).collect(),
         topics: vec!["full".into()],
+        ..Arrivals::default()
     }
 }
 

@@ -6,6 +6,7 @@ mod damage;
 mod directory;
 mod ends;
 mod faults;
+mod foresight;
 mod merges;
 mod model;
 mod other_words;

@@ -81,7 +81,7 @@ impl Payloads for Model {
     }
 }
 
-fn arrivals(native: bool, sent: &[Sent]) -> (Arrivals, Vec<String>) {
+pub(super) fn arrivals(native: bool, sent: &[Sent]) -> (Arrivals, Vec<String>) {
     let payloads: Vec<String> = sent
         .iter()
         .map(|(_, _, payload)| payload.to_string())

@@ -38,11 +38,11 @@ fn arrivals(keys: impl Iterator<Item = u64>, payload: u8) -> Arrivals {
         key: KeyDigest((u128::from(key) << 64).to_le_bytes()),
         payload: PayloadDigest([payload; 16]),
         topic: 0,
-        canonical: None,
     };
     Arrivals {
         list: keys.map(arrival).collect(),
         topics: vec!["topic".into()],
+        ..Arrivals::default()
     }
 }
 

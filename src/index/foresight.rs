@@ -1,0 +1,71 @@
+//! What the runs say of a frame's keys, looked up before the frame's turn, by another thread than
+//! the one that applies.
+//!
+//! A run's file never changes, so what was looked up in it stays true, and a run that has come
+//! since has a number of its own: only there, and in the deltas, is left to look. A merged run
+//! that was there had nothing that its sources, where they still answered, had not.
+
+use std::sync::{Arc, Weak};
+
+use super::fold::{Arrivals, First};
+use super::handle::Index;
+use super::lookup;
+use super::run::Run;
+use super::shared::{Runs, Shared};
+
+/// With fewer runs a look-up costs less than to pass its outcome on.
+const RUNS_MIN: usize = 3;
+
+/// What the runs of an index said of the keys of one frame.
+#[derive(Debug)]
+pub struct Foresight {
+    /// Which index.
+    of: Weak<Shared>,
+    /// The numbers of the runs that were asked.
+    asked: Vec<u64>,
+    /// The keys that one of them has, by their position in the frame.
+    found: Vec<(usize, First)>,
+}
+
+impl Index {
+    /// Looks the keys of a frame up in the runs that there are, for [`Index::apply_foreseen`].
+    /// None where it is not worth while, or failed: then the frame's own look-up says why.
+    pub fn foresee(&self, arrivals: &Arrivals) -> Option<Foresight> {
+        let runs = Runs::clone(&self.shared.read().runs);
+        if runs.len() < RUNS_MIN {
+            return None;
+        }
+        let keys: Vec<_> = arrivals.list.iter().map(|arrival| arrival.key).collect();
+        let firsts = lookup::find(&runs, &keys).ok()?;
+        let found = firsts.into_iter().enumerate();
+        Some(Foresight {
+            of: Arc::downgrade(&self.shared),
+            asked: runs.iter().map(|run| run.file.row.id).collect(),
+            found: found
+                .filter_map(|(place, first)| Some((place, first?)))
+                .collect(),
+        })
+    }
+}
+
+impl Foresight {
+    /// What it takes in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.asked.len() * size_of::<u64>() + self.found.len() * size_of::<(usize, First)>()
+    }
+
+    pub(super) fn is_of(&self, shared: &Shared) -> bool {
+        std::ptr::eq(self.of.as_ptr(), shared)
+    }
+
+    /// The keys that the runs asked have, by their position in the frame.
+    pub(super) fn found(&self) -> &[(usize, First)] {
+        &self.found
+    }
+
+    /// Those of the runs that were not asked.
+    pub(super) fn not_asked(&self, runs: &Runs) -> Runs {
+        let is_new = |run: &&Arc<Run>| !self.asked.contains(&run.file.row.id);
+        Arc::new(runs.iter().filter(is_new).cloned().collect())
+    }
+}
