@@ -211,24 +211,24 @@ fn a_thread_whose_frames_nobody_takes_stays_within_its_bound() {
     assert!(has_ended(&held), "it outlives who asks");
 }
 
+/// Makes a frame of the second segment unreadable; the log opened anew, with nothing of it in
+/// memory, and the segment.
+fn unreadable(disk: &SimulatedDisk) -> (Arc<LiveLog>, String) {
+    let opened = log::open(Arc::new(disk.clone()), Path::new(LOG), options());
+    let log = opened.expect("a log of which the ends are good").live;
+    let names = disk.list(Path::new(LOG)).expect("the disk lives");
+    let mut segments: Vec<_> = names.iter().filter(|name| name.ends_with(".seg")).collect();
+    segments.sort();
+    let segment = format!("{LOG}/{}", segments[1]);
+    disk.make_unreadable(&segment, 8_000..8_001);
+    (log, segment)
+}
+
 #[test]
 fn a_frame_that_cannot_be_read_is_an_error_when_it_is_due_and_at_each_attempt() {
     let (disk, log) = written();
     let all = frames_from(&log, Seq::FIRST);
-    let segments = disk.list(Path::new(LOG)).expect("the disk lives");
-    let mut segments: Vec<_> = segments
-        .iter()
-        .filter(|name| name.ends_with(".seg"))
-        .collect();
-    segments.sort();
-    let segment = format!("{LOG}/{}", segments[1]);
-    // Opened anew, so that nothing of it is in memory.
-    let reopened = || {
-        let opened = log::open(Arc::new(disk.clone()), Path::new(LOG), options());
-        opened.expect("a log of which the ends are good").live
-    };
-    let log = reopened();
-    disk.make_unreadable(&segment, 8_000..8_001);
+    let (log, segment) = unreadable(&disk);
     let mut direct = FrameReader::new(log.clone());
     let mut ahead = ReadAhead::new(log.clone());
     let (frames, due, error) = ahead_from(&mut ahead, Seq::FIRST, log.durable());
@@ -244,4 +244,37 @@ fn a_frame_that_cannot_be_read_is_an_error_when_it_is_due_and_at_each_attempt() 
     let (rest, next, error) = ahead_from(&mut ahead, due, log.durable());
     assert_eq!((next, error), (log.durable().next(), None));
     assert_eq!(rest, all[frames.len()..]);
+}
+
+#[test]
+fn an_error_that_was_met_ahead_is_told_though_it_has_passed() {
+    let (disk, log) = written();
+    let all = frames_from(&log, Seq::FIRST);
+    let (log, segment) = unreadable(&disk);
+    let mut ahead = ReadAhead::new(log.clone());
+    ahead.expect(Seq::FIRST, log.durable());
+    let index = empty_index();
+    let (mut frames, mut next) = (Vec::new(), Seq::FIRST);
+    while !ahead.running.as_ref().expect("a thread").queue.lock().ended {
+        // Room for what follows, until it has met the error.
+        let is_full = ahead
+            .running
+            .as_ref()
+            .is_some_and(|running| running.queue.lock().reader_waits);
+        if is_full {
+            let due = ahead
+                .read(&index, next, log.durable())
+                .expect("no error yet");
+            let frame = due.expect("a frame").frame;
+            next = frame.next_seq();
+            frames.push(format!("{frame:?}"));
+        }
+        std::thread::yield_now();
+    }
+    disk.make_readable(&segment);
+    let (more, due, error) = ahead_from(&mut ahead, next, log.durable());
+    assert!(error.is_some(), "nobody hears of it");
+    frames.extend(more);
+    frames.extend(ahead_from(&mut ahead, due, log.durable()).0);
+    assert_eq!(frames, all);
 }
