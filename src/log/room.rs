@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::LogError;
 use super::inventory::RESERVE_NAME;
@@ -26,7 +26,10 @@ const FIRST_ROOM_BYTES: u64 = 4 * 1024 * 1024;
 /// The least that is tried on a disk that is almost full.
 const LEAST_ROOM_BYTES: u64 = 64 * 1024;
 /// Zeros are synced in such pieces, so that no sync of the writer waits long behind them.
-const SYNC_EVERY_BYTES: u64 = 8 * 1024 * 1024;
+const SYNC_EVERY_BYTES: u64 = 2 * 1024 * 1024;
+/// After each nothing is written for as long as it took, but no longer than this, while nobody
+/// waits: so that the writer has its share of the disk.
+const STEP_BACK_MAX: Duration = Duration::from_millis(50);
 
 static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 
@@ -359,6 +362,7 @@ impl Shared {
 
     fn write_zeros(&self, file: &dyn StorageFile, bytes: u64) -> io::Result<()> {
         let mut offset = 0;
+        let mut begun = Instant::now();
         while offset < bytes {
             if self.stopping.load(Ordering::Acquire) {
                 return Err(io::ErrorKind::Interrupted.into());
@@ -368,9 +372,19 @@ impl Shared {
             offset += piece;
             if offset % SYNC_EVERY_BYTES == 0 && offset < bytes {
                 file.sync_data()?;
+                self.step_back(begun.elapsed());
+                begun = Instant::now();
             }
         }
         file.sync_data()
+    }
+
+    /// Leaves the disk to others, unless somebody waits for room.
+    fn step_back(&self, length: Duration) {
+        let state = self.lock();
+        if state.demanded == 0 && !state.stopping {
+            drop(self.wait(state, Some(length.min(STEP_BACK_MAX))));
+        }
     }
 
     fn no_room(&self, error: &io::Error, bytes: u64) -> NoRoom {
