@@ -75,7 +75,7 @@ pub struct ServeOptions {
     pub backlog_events: u64,
 
     /// The most events whose verdicts are kept in memory before they are written to the index
-    #[arg(long, value_name = "COUNT", env = "ONCELOG_DELTA_EVENTS", default_value = "1800k", value_parser = parse_count)]
+    #[arg(long, value_name = "COUNT", env = "ONCELOG_DELTA_EVENTS", default_value = "900k", value_parser = parse_count)]
     pub delta_events: u64,
 
     /// The most memory for the filters that tell new ids from known ones; 2.7 bytes for each id make them fast

@@ -46,7 +46,7 @@ fn the_defaults_are_those_of_the_design() {
     );
     assert_eq!(
         (store.delta_events, store.max_topics),
-        (1_800_000, 1_000_000)
+        (900_000, 1_000_000)
     );
     assert_eq!(store.verify_at_start_bytes, 256 << 20);
     assert_eq!(store.drain, Duration::from_secs(7));

@@ -40,7 +40,7 @@ impl Default for StoreOptions {
             verify_at_start_bytes: 256 * 1024 * 1024,
             backlog_bytes: 16 * 1024 * 1024 * 1024,
             backlog_events: 50_000_000,
-            delta_events: 1_800_000,
+            delta_events: 900_000,
             index_filter_memory_bytes: 512 * 1024 * 1024,
             max_topics: 1_000_000,
             drain: Duration::from_secs(7),
