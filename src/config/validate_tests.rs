@@ -44,10 +44,7 @@ fn the_defaults_are_those_of_the_design() {
         (store.backlog_bytes, store.backlog_events),
         (16 << 30, 50_000_000)
     );
-    assert_eq!(
-        (store.delta_events, store.max_topics),
-        (900_000, 1_000_000)
-    );
+    assert_eq!((store.delta_events, store.max_topics), (900_000, 1_000_000));
     assert_eq!(store.verify_at_start_bytes, 256 << 20);
     assert_eq!(store.drain, Duration::from_secs(7));
 }
