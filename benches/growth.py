@@ -168,13 +168,20 @@ class Growth:
             "index_bytes_per_event": round(figures["index"]["bytes"] / unique, 1),
         }
 
+    def events_of(self, ids):
+        """How many events have so many new ids among them. In whole numbers, as `bench` counts:
+        one id too few would be a step of its own."""
+        new_in_1e9 = 10**9 - round(self.options.duplicates * 10**9)
+        return (ids - 1) * 10**9 // new_in_1e9 + 1
+
     def grow(self):
-        """Step by step up to so many ids; each step has its own rate, latencies and memory."""
+        """Step by step up to so many ids; each step has its own rate, latencies and memory, and
+        sends as much as the others, the last one apart."""
         options = self.options
         while self.sent < options.events:
             process = self.bench(
                 *("--batch", 1000, "--connections", 16, "--ids", options.ids),
-                *("--events", min(options.step, options.events - self.sent)),
+                *("--events", min(options.step, self.events_of(options.events - self.sent))),
                 *("--duplicates", options.duplicates, "--duplicate-age", options.duplicate_age),
             )
             most_index = 0
@@ -476,7 +483,10 @@ def main():
     parser.add_argument("--keep", action="store_true", help="and not deleted after")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("growth.jsonl"))
     parser.add_argument("--serve", action="append", default=[], help="an option of the server's")
-    Growth(parser.parse_args()).run()
+    options = parser.parse_args()
+    if not 0 <= options.duplicates < 1:
+        parser.error("--duplicates: from 0 to less than 1, or nothing grows")
+    Growth(options).run()
 
 
 if __name__ == "__main__":
