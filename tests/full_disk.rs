@@ -1,7 +1,7 @@
 //! A real disk gets full under publishers, is killed on, is started on, and gets room again.
 //! Whatever there is no room for is answered 507 and not written; what was acknowledged stays
 //! and is read; and writing goes on by itself. (The index alone on a full disk is in
-//! `index_faults.rs` and `index_at_start.rs`.)
+//! `index_faults` and `index_at_start.rs`.)
 
 #[path = "kill_loop/checker.rs"]
 mod checker;
