@@ -8,10 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use support::book::{Book, Event, body, check_at_rest};
 use support::mount::SmallDisk;
 use support::process::{run_command, serve_command};
 use support::served::Served;
-use support::traffic::{Book, Event, body, check_at_rest};
 use tempfile::TempDir;
 
 /// A store that has been stopped.

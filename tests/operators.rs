@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use oncelog::http::HttpOptions;
 use serde_json::Value;
+use support::book::{Event, body};
 use support::http::Server;
 use support::served::Served;
-use support::traffic::{Event, body};
 
 const STATS_PAGE: &str = include_str!("../docs/stats.md");
 /// Maps from statuses to counts: what they hold depends on what happened.

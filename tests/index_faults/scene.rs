@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::book::{Book, Event, body, check_at_rest, fresh_store_stats};
 use crate::support::mount::SmallDisk;
 use crate::support::served::Served;
-use crate::support::traffic::{Book, Event, Traffic, body, check_at_rest, fresh_store_stats};
+use crate::support::traffic::Traffic;
 
 /// For something to happen in peace.
 pub const A_WHILE: Duration = Duration::from_millis(250);

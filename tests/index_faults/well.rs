@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use crate::scene::{A_WHILE, FLUSHED_SOON, Scene};
+use crate::support::book::{Book, Event, body, check_at_rest};
 use crate::support::served::Served;
-use crate::support::traffic::{Book, Event, body, check_at_rest};
 
 /// The runs that the manifest names.
 fn named_runs(index_file: &Path) -> Vec<PathBuf> {

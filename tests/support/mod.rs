@@ -5,6 +5,7 @@
     reason = "each test binary is a crate that uses a part of it"
 )]
 
+pub mod book;
 pub mod client;
 pub mod dump;
 pub mod http;
