@@ -248,5 +248,5 @@ fn is_the_clients(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-#[path = "server_tests.rs"]
+#[path = "server_tests/mod.rs"]
 mod tests;
