@@ -55,6 +55,19 @@ fn the_log_knows_nothing_of_sqlite_or_http() {
     }
 }
 
+/// They stand before what keeps them, and before what joins both.
+#[test]
+fn postings_know_nothing_of_where_they_are_kept() {
+    for word in ["rusqlite", "schema::", "writer::", "merging::"] {
+        let users = users_of(word);
+        let in_postings: Vec<_> = users
+            .iter()
+            .filter(|user| user.starts_with("index/postings/"))
+            .collect();
+        assert!(in_postings.is_empty(), "{word}: {in_postings:?}");
+    }
+}
+
 #[test]
 fn only_schema_query_and_flush_write_sql() {
     for word in [

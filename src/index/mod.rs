@@ -13,10 +13,10 @@
 //! | `digest` (`lanes`: many at once) `canonical` `fold` | the pure part |
 //! | `delta` `topics` `shared` | what is in memory |
 //! | `handle` `apply` `lookup` (`foresight`: beforehand) `ask` | the way in and out |
-//! | `worker` `writer` `flush` `merging` `merge` `health` | the flush thread |
+//! | `worker` `writer` `flush` `merging` (`generation_merging`) `merge` `health` | the flush thread |
 //! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
 //! | `run_builder` `run_writer` `direct` `steps` | how they are made |
-//! | `postings` | generations of what each topic has, and their merging |
+//! | `postings` | generations of what each topic has, as blocks, and merges of these |
 //! | `note` `sealed` | notes, and the CRC of all blocks |
 //! | `schema` `query` `readers` `files` | SQLite |
 
@@ -32,6 +32,7 @@ mod filter;
 mod flush;
 pub mod fold;
 mod foresight;
+mod generation_merging;
 mod handle;
 mod health;
 mod key_block;

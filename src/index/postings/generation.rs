@@ -82,7 +82,10 @@ pub(in crate::index) fn check_cover(
 /// enough. One that is smaller than a newer one counts as of that one's class, so that the
 /// classes only fall from old to new, and each has fewer than a ratio of generations when
 /// nothing is left to merge.
-pub(super) fn choose<'g>(generations: &'g [Generation], shape: &Shape) -> Option<&'g [Generation]> {
+pub(in crate::index) fn choose<'g>(
+    generations: &'g [Generation],
+    shape: &Shape,
+) -> Option<&'g [Generation]> {
     let ratio = shape.merge_ratio.max(2);
     let mut end = generations.len();
     let mut begin = end;

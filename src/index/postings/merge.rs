@@ -1,17 +1,19 @@
 //! A merge of generations that can stop after any block.
 
-use rusqlite::Connection;
-
 use super::super::error::IndexError;
-use super::super::schema::generations;
 use super::super::sealed::{self, Kind};
 use super::block::{Block, Entry, Place};
 use super::builder::{BlockBuilder, Row};
 use super::generation::Generation;
 
+/// Reads the block of a generation that begins to answer at this place: where blocks are kept
+/// is not known here.
+pub(in crate::index) type ReadBlock<'r> =
+    dyn Fn(&Generation, Place) -> Result<Block, IndexError> + 'r;
+
 /// A merge under way. No manifest has the generation that it writes until that is named in
 /// place of its sources. A block of each source is in memory.
-pub(super) struct Merge {
+pub(in crate::index) struct Merge {
     /// In order of seq; each begins where the one before ends.
     sources: Vec<Generation>,
     number: u64,
@@ -37,15 +39,15 @@ impl Merge {
     ///
     /// # Errors
     /// When a source cannot be read or is damaged.
-    pub(super) fn begin(
-        connection: &Connection,
+    pub(in crate::index) fn begin(
         number: u64,
         sources: &[Generation],
         block_bytes: usize,
+        read: &ReadBlock<'_>,
     ) -> Result<Merge, IndexError> {
         let mut cursors = Vec::with_capacity(sources.len());
         for source in sources {
-            cursors.extend(Cursor::begin(connection, *source)?);
+            cursors.extend(Cursor::begin(*source, read)?);
         }
         let after = sources[0].after;
         Ok(Merge {
@@ -60,12 +62,12 @@ impl Merge {
     }
 
     /// What it merges.
-    pub(super) fn sources(&self) -> &[Generation] {
+    pub(in crate::index) fn sources(&self) -> &[Generation] {
         &self.sources
     }
 
     /// The number of the generation that it writes.
-    pub(super) fn number(&self) -> u64 {
+    pub(in crate::index) fn number(&self) -> u64 {
         self.number
     }
 
@@ -74,10 +76,10 @@ impl Merge {
     /// # Errors
     /// [`IndexError`] when a source cannot be read or is damaged. It cannot go on then,
     /// and must be dropped.
-    pub(super) fn next_rows(
+    pub(in crate::index) fn next_rows(
         &mut self,
-        connection: &Connection,
         bytes: u64,
+        read: &ReadBlock<'_>,
     ) -> Result<Vec<Row>, IndexError> {
         let mut rows = Vec::new();
         let (mut cursors, mut builder, mut last) =
@@ -111,7 +113,7 @@ impl Merge {
                 last = (entry.topic, entry.end());
                 builder.push(entry, &mut write)?;
             }
-            if !cursor.step(connection)? {
+            if !cursor.step(read)? {
                 // Keeps the others in order of seq.
                 cursors.remove(place);
             }
@@ -139,7 +141,7 @@ impl Merge {
     }
 
     /// The merged generation, when all its blocks were given.
-    pub(super) fn merged(&self) -> Option<&Generation> {
+    pub(in crate::index) fn merged(&self) -> Option<&Generation> {
         match &self.stage {
             Stage::Merged(generation) => Some(generation),
             _ => None,
@@ -157,17 +159,14 @@ struct Cursor {
 
 impl Cursor {
     /// At the first entry; `None` if there is none.
-    fn begin(
-        connection: &Connection,
-        generation: Generation,
-    ) -> Result<Option<Cursor>, IndexError> {
-        let block = generations::block_from(connection, &generation, Place::FIRST)?;
+    fn begin(generation: Generation, read: &ReadBlock<'_>) -> Result<Option<Cursor>, IndexError> {
+        let block = read(&generation, Place::FIRST)?;
         let mut cursor = Cursor {
             generation,
             block,
             number: 0,
         };
-        Ok(cursor.find(connection)?.then_some(cursor))
+        Ok(cursor.find(read)?.then_some(cursor))
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
@@ -180,17 +179,17 @@ impl Cursor {
     }
 
     /// Goes to the next entry; false at the end.
-    fn step(&mut self, connection: &Connection) -> Result<bool, IndexError> {
+    fn step(&mut self, read: &ReadBlock<'_>) -> Result<bool, IndexError> {
         self.number += 1;
-        self.find(connection)
+        self.find(read)
     }
 
-    fn find(&mut self, connection: &Connection) -> Result<bool, IndexError> {
+    fn find(&mut self, read: &ReadBlock<'_>) -> Result<bool, IndexError> {
         while self.entry().is_none() {
             if self.block.to == Place::END {
                 return Ok(false);
             }
-            self.block = generations::block_from(connection, &self.generation, self.block.to)?;
+            self.block = read(&self.generation, self.block.to)?;
             self.number = 0;
         }
         Ok(true)

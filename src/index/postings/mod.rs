@@ -8,9 +8,11 @@
 //! Within a generation the blocks share out all places there can be of a topic and a seq.
 //! So a missing block shows, whatever is looked for, and that a topic has nothing in a
 //! generation is proven by the one block that would have it.
+//!
+//! Where blocks and manifest are kept is not known here: `schema` knows these, and
+//! `generation_merging` brings both together.
 
 pub(super) mod block;
 pub(super) mod builder;
 pub(super) mod generation;
 pub(super) mod merge;
-pub(super) mod merging;

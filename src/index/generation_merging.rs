@@ -5,17 +5,17 @@
 
 use rusqlite::Connection;
 
-use super::super::error::IndexError;
-use super::super::schema::generations;
-use super::super::steps::Step;
-use super::super::writer::{Writer, begin_same};
-use super::generation::{Generation, choose};
-use super::merge::Merge;
+use super::error::IndexError;
+use super::postings::generation::{Generation, choose};
+use super::postings::merge::Merge;
+use super::schema::generations;
+use super::steps::Step;
+use super::writer::{Writer, begin_same};
 
 /// The generations as the one who writes them knows them.
-pub(in crate::index) struct Generations {
+pub(super) struct Generations {
     /// In order of seq, as last committed.
-    pub(in crate::index) named: Vec<Generation>,
+    pub(super) named: Vec<Generation>,
     next_number: u64,
     merge: Option<Merge>,
     /// The numbers of those that have blocks and no row in the manifest.
@@ -27,7 +27,7 @@ impl Generations {
     ///
     /// # Errors
     /// [`IndexError::Damaged`] when the manifest is.
-    pub(in crate::index) fn load(
+    pub(super) fn load(
         connection: &Connection,
         named: Vec<Generation>,
     ) -> Result<Generations, IndexError> {
@@ -45,7 +45,7 @@ impl Generations {
     }
 
     /// A number is used up by whoever may write a block with it.
-    pub(in crate::index) fn next_number(&mut self) -> u64 {
+    pub(super) fn next_number(&mut self) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
         number
@@ -65,7 +65,7 @@ impl Writer {
     /// # Errors
     /// When something cannot be read or written, or is damaged. What the merge had written
     /// is given up, but for one that could only not be named yet.
-    pub(in crate::index) fn generation_slice(&mut self) -> Result<Option<u64>, IndexError> {
+    pub(super) fn generation_slice(&mut self) -> Result<Option<u64>, IndexError> {
         if let Some(bytes) = self.delete_unnamed()? {
             return Ok(Some(bytes));
         }
@@ -91,7 +91,9 @@ impl Writer {
         let number = merge.number();
         // What is read never changes, so it need not be read in the transaction.
         let slice_bytes = self.maker.shape.postings_slice_bytes;
-        let rows = merge.next_rows(&self.connection, slice_bytes)?;
+        let read =
+            |source: &Generation, from| generations::block_from(&self.connection, source, from);
+        let rows = merge.next_rows(slice_bytes, &read)?;
         let bytes = rows.iter().map(|row| row.block.len() as u64).sum();
         self.maker.shape.steps.before(Step::MergePostings)?;
         let transaction = begin_same(&mut self.connection, &self.head)?;
@@ -118,7 +120,9 @@ impl Writer {
         }
         let block_bytes = shape.postings_bytes;
         let number = self.generations.next_number();
-        let merge = Merge::begin(&self.connection, number, &sources, block_bytes)?;
+        let read =
+            |source: &Generation, from| generations::block_from(&self.connection, source, from);
+        let merge = Merge::begin(number, &sources, block_bytes, &read)?;
         self.generations.merge = Some(merge);
         Ok(())
     }
@@ -165,7 +169,7 @@ impl Writer {
     }
 
     /// After a flush that failed for lack of room: gives back what a merge has written.
-    pub(in crate::index) fn give_room_of_generations(&mut self) {
+    pub(super) fn give_room_of_generations(&mut self) {
         // One that is complete may have been named by a commit that reported an error.
         let merge = self.generations.merge.as_ref();
         if merge.is_some_and(|merge| merge.merged().is_none()) {
