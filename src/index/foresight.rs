@@ -12,6 +12,7 @@ use super::handle::Index;
 use super::lookup;
 use super::run::Run;
 use super::shared::{Runs, Shared};
+use crate::event::Seq;
 
 /// With fewer runs a look-up costs less than to pass its outcome on.
 const RUNS_MIN: usize = if cfg!(test) { 1 } else { 3 };
@@ -21,6 +22,9 @@ const RUNS_MIN: usize = if cfg!(test) { 1 } else { 3 };
 pub struct Foresight {
     /// Which index.
     of: Weak<Shared>,
+    /// Which frame: its first seq, and how many events it has.
+    first_seq: Seq,
+    count: u64,
     /// The numbers of the runs that were asked.
     asked: Vec<u64>,
     /// The keys that one of them has, by their position in the frame.
@@ -28,9 +32,10 @@ pub struct Foresight {
 }
 
 impl Index {
-    /// Looks the keys of a frame up in the runs that there are, for [`Index::apply_foreseen`].
-    /// None where it is not worth while, or failed: then the frame's own look-up says why.
-    pub fn foresee(&self, arrivals: &Arrivals) -> Option<Foresight> {
+    /// Looks the keys of the frame with this first seq up in the runs that there are, for
+    /// [`Index::apply_foreseen`]. None where it is not worth while, or failed: then the frame's
+    /// own look-up says why.
+    pub fn foresee(&self, first_seq: Seq, arrivals: &Arrivals) -> Option<Foresight> {
         let runs = Runs::clone(&self.shared.read().runs);
         if runs.len() < RUNS_MIN {
             return None;
@@ -40,6 +45,8 @@ impl Index {
         let found = firsts.into_iter().enumerate();
         Some(Foresight {
             of: Arc::downgrade(&self.shared),
+            first_seq,
+            count: arrivals.list.len() as u64,
             asked: runs.iter().map(|run| run.file.row.id).collect(),
             found: found
                 .filter_map(|(place, first)| Some((place, first?)))
@@ -54,8 +61,10 @@ impl Foresight {
         self.asked.len() * size_of::<u64>() + self.found.len() * size_of::<(usize, First)>()
     }
 
-    pub(super) fn is_of(&self, shared: &Shared) -> bool {
-        std::ptr::eq(self.of.as_ptr(), shared)
+    /// Whether it is of this frame, in this index. What is found is told by position: of any
+    /// other frame it would be wrong verdicts.
+    pub(super) fn is_of(&self, shared: &Shared, first_seq: Seq, count: u64) -> bool {
+        std::ptr::eq(self.of.as_ptr(), shared) && (self.first_seq, self.count) == (first_seq, count)
     }
 
     /// The keys that the runs asked have, by their position in the frame.

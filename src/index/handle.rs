@@ -190,8 +190,8 @@ impl Index {
         self.apply_foreseen(first_seq, input, None, payloads)
     }
 
-    /// The same with what [`Index::foresee`] gave for this frame. That of another index is
-    /// passed over.
+    /// The same with what [`Index::foresee`] gave for this frame. That of another index or of
+    /// another frame is passed over.
     ///
     /// # Errors
     /// As [`Index::apply`].
@@ -202,7 +202,7 @@ impl Index {
         foresight: Option<&Foresight>,
         payloads: &dyn Payloads,
     ) -> Result<Vec<Judged>, IndexError> {
-        let foresight = foresight.filter(|foresight| foresight.is_of(&self.shared));
+        let foresight = foresight.filter(|seen| seen.is_of(&self.shared, first_seq, input.count()));
         let in_line = self.applying.lock();
         let _in_line = in_line.unwrap_or_else(PoisonError::into_inner);
         self.shared.check()?;

@@ -76,7 +76,7 @@ impl LoggedFrame {
     /// What the index's runs say of its keys; none where it is not worth while, or failed.
     pub fn foresee(&self, index: &Index) -> Option<Foresight> {
         match &self.content {
-            Content::Arrivals(arrivals) => index.foresee(arrivals),
+            Content::Arrivals(arrivals) => index.foresee(self.first_seq, arrivals),
             Content::Hole(_) => None,
         }
     }

@@ -44,10 +44,11 @@ fn apply(index: &Index, model: &Model, number: usize, foresight: Option<&Foresig
 }
 
 fn foresee(index: &Index, model: &Model, number: usize) -> Option<Foresight> {
-    let Frame::Events(native, sent) = &model.frames[number].1 else {
+    let (first, frame) = &model.frames[number];
+    let Frame::Events(native, sent) = frame else {
         unreachable!("there are no holes in this history")
     };
-    index.foresee(&arrivals(*native, sent).0)
+    index.foresee(*first, &arrivals(*native, sent).0)
 }
 
 #[test]
@@ -94,5 +95,32 @@ fn what_another_index_has_is_not_believed() {
     }
     assert_eq!(index.applied(), Seq::new(60 * 7));
     index.flush_now().unwrap();
+    model.compare(&index).unwrap();
+}
+
+#[test]
+fn what_was_foreseen_of_another_frame_is_not_believed() {
+    let model = repeating(60);
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path()).unwrap();
+    for number in 0..model.frames.len() {
+        let other = match number % 2 {
+            // As many events, at another place.
+            1 => foresee(&index, &model, number - 1),
+            // At the same place, and one event more: the first of all, which is known.
+            _ => {
+                let (first, frame) = &model.frames[number];
+                let Frame::Events(native, sent) = frame else {
+                    unreachable!("there are no holes in this history")
+                };
+                let longer = [&[(1, 0, 0)], &sent[..]].concat();
+                index.foresee(*first, &arrivals(*native, &longer).0)
+            }
+        };
+        let is_empty = other.as_ref().is_none_or(|seen| seen.found().is_empty());
+        assert!(number == 0 || !is_empty, "{number}: nothing to believe");
+        apply(&index, &model, number, other.as_ref());
+        index.flush_now().unwrap();
+    }
     model.compare(&index).unwrap();
 }
