@@ -89,7 +89,7 @@ impl Default for Shape {
             merge_ratio: 8,
             small_run_entries: 8192,
             slice_blocks: 512,
-            read_blocks: 256,
+            read_blocks: 64,
             // A huge page.
             filter_chunk_blocks: 520,
             load_bytes: 8 << 20,

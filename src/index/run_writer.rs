@@ -12,12 +12,15 @@ use super::options::{Durability, Shape};
 use super::pages::Pages;
 use super::steps::{Step, Steps};
 
-/// What is gathered before it is written.
-const WRITE_BYTES: usize = 1 << 20;
+/// What is gathered before it is written. The log's syncs wait for what is under way.
+const WRITE_BYTES: usize = 256 << 10;
 
-/// After how many bytes they are synced: the last sync is then short, and no large amount
-/// waits in the page cache for somebody else's sync to write it.
-const SYNC_BYTES: usize = 16 << 20;
+/// After how many bytes they are synced: each sync is then short, so that none of the log's waits
+/// long behind it.
+const SYNC_BYTES: usize = 1 << 20;
+
+/// Past the page cache a sync has nothing to write: it is for the disk's own cache.
+const DIRECT_SYNC_BYTES: usize = 16 << 20;
 
 /// A file in the making, under the name that its run will have. No row names it yet.
 pub(super) struct RunWriter {
@@ -84,7 +87,11 @@ impl RunWriter {
 
     fn written(&mut self, bytes: usize) -> Result<(), IndexError> {
         self.unsynced_bytes += bytes;
-        if self.durable && self.unsynced_bytes >= SYNC_BYTES {
+        let sync_bytes = match self.direct {
+            Some(_) => DIRECT_SYNC_BYTES,
+            None => SYNC_BYTES,
+        };
+        if self.durable && self.unsynced_bytes >= sync_bytes {
             self.file.sync_data()?;
             self.unsynced_bytes = 0;
         }

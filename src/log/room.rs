@@ -5,6 +5,9 @@
 //! change a length, and a full disk is met here, where nothing is at stake.
 //! (Why zeros and not fallocate: a write of 26 kB with fdatasync took 128 to 181 µs into
 //! zeros and 231 to 418 µs into fallocated or new blocks, p50 on ext4.)
+//!
+//! It shares the disk with the writer, whose syncs wait for what is under way. So zeros are
+//! written in small pieces, spread over half of the time in which they will be needed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,13 +28,16 @@ const RETRY_EVERY: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 
 const FIRST_ROOM_BYTES: u64 = 4 * 1024 * 1024;
 /// The least that is tried on a disk that is almost full.
 const LEAST_ROOM_BYTES: u64 = 64 * 1024;
-/// Zeros are synced in such pieces, so that no sync of the writer waits long behind them.
+/// Zeros are written in such pieces, so that no sync of the writer waits long behind one.
+const PIECE_BYTES: u64 = 256 * 1024;
+/// And synced in such: a disk that keeps them in a cache of its own would else write them all at
+/// the writer's next sync.
 const SYNC_EVERY_BYTES: u64 = 2 * 1024 * 1024;
-/// After each nothing is written for as long as it took, but no longer than this, while nobody
-/// waits: so that the writer has its share of the disk.
+/// After each piece nothing is written for as long as it took at least, but no longer than this,
+/// while nobody waits: so that the writer has its share of the disk.
 const STEP_BACK_MAX: Duration = Duration::from_millis(50);
-
-static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
+/// Room is spread over no more time than this, or a burst would find too little.
+const SPREAD_MAX: Duration = Duration::from_secs(1);
 
 /// On a disk with less than this free the reserve may be given up at a start.
 const NO_ROOM_BYTES: u64 = 1024 * 1024;
@@ -78,6 +84,21 @@ struct State {
     /// Less than `min_free_bytes` is free.
     low: Option<NoRoom>,
     stopping: bool,
+    /// When room was taken last, and how much.
+    taken: Option<(Instant, u64)>,
+    /// In how much time the next is to be made.
+    spread: Duration,
+}
+
+impl State {
+    /// Room of this size is taken. The next is to be there when half of it is used, if that goes on
+    /// as with the one before.
+    fn was_taken(&mut self, bytes: u64, now: Instant) {
+        if let Some((at, before_bytes)) = self.taken.replace((now, bytes)) {
+            let share = bytes as f64 / before_bytes.max(1) as f64;
+            self.spread = (now - at).mul_f64(share / 2.0).min(SPREAD_MAX);
+        }
+    }
 }
 
 /// The maker of room, and its thread.
@@ -159,6 +180,7 @@ impl RoomMaker {
                     self.shared.options.segment_bytes,
                 );
                 state.demanded = 0;
+                state.was_taken(spare.bytes, Instant::now());
                 self.shared.changed.notify_all();
                 return Ok(spare);
             }
@@ -361,29 +383,32 @@ impl Shared {
     }
 
     fn write_zeros(&self, file: &dyn StorageFile, bytes: u64) -> io::Result<()> {
+        let all_begun = Instant::now();
         let mut offset = 0;
-        let mut begun = Instant::now();
         while offset < bytes {
             if self.stopping.load(Ordering::Acquire) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let piece = (bytes - offset).min(ZEROS.len() as u64);
-            file.write_at(&ZEROS[..piece as usize], offset)?;
+            let begun = Instant::now();
+            let piece = (bytes - offset).min(PIECE_BYTES);
+            file.write_zeros_at(piece, offset)?;
             offset += piece;
-            if offset % SYNC_EVERY_BYTES == 0 && offset < bytes {
+            if offset.is_multiple_of(SYNC_EVERY_BYTES) || offset == bytes {
                 file.sync_data()?;
-                self.step_back(begun.elapsed());
-                begun = Instant::now();
             }
+            let share = offset as f64 / bytes as f64;
+            self.step_back(all_begun, share, begun.elapsed());
         }
-        file.sync_data()
+        Ok(())
     }
 
-    /// Leaves the disk to others, unless somebody waits for room.
-    fn step_back(&self, length: Duration) {
+    /// Leaves the disk to others after a piece that took so long, unless somebody waits for room.
+    fn step_back(&self, begun: Instant, made_share: f64, took: Duration) {
         let state = self.lock();
         if state.demanded == 0 && !state.stopping {
-            drop(self.wait(state, Some(length.min(STEP_BACK_MAX))));
+            let due = state.spread.mul_f64(made_share);
+            let pause = due.saturating_sub(begun.elapsed()).max(took);
+            drop(self.wait(state, Some(pause.min(STEP_BACK_MAX))));
         }
     }
 

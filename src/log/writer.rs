@@ -20,6 +20,10 @@ use crate::event::{KeyRule, Seq};
 /// Marks that always find room behind the last batch: an idle one and the shutdown mark.
 const MARKS_BYTES: u64 = 2 * frame_bytes(0);
 
+/// Groups are written up to the end of such a page, with zeros over zeros: room is not in the
+/// page cache, and of a page that is written in part the rest would have to be read first.
+const PAGE_BYTES: u64 = 4096;
+
 /// Gives the time, µs UTC.
 pub type Clock = fn() -> i64;
 
@@ -165,11 +169,17 @@ impl Writer {
             return Ok(());
         }
         let path = &active.segment.path;
+        let group_bytes = self.group.len();
+        let end = active.synced + group_bytes as u64;
+        let page_end = end.next_multiple_of(PAGE_BYTES).min(active.room_end);
+        self.group
+            .resize((page_end.max(end) - active.synced) as usize, 0);
         active
             .segment
             .file
             .write_at(&self.group, active.synced)
             .map_err(LogError::io("write", path))?;
+        self.group.truncate(group_bytes);
         active
             .segment
             .file

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use super::super::options::{Durability, Shape};
 use super::super::steps::Step;
 use super::super::{Index, IndexError, IndexOptions};
-use super::directory::{files, named_runs, names, put_back, run_files, wait_for_generations};
+use super::directory::{
+    files, has_few_generations, named_runs, names, put_back, run_files, wait_for_generations,
+};
 use super::model::{Frame, LOG, Model, tiny_options, tiny_shape};
 
 fn options() -> IndexOptions {
@@ -30,9 +32,9 @@ fn stopped() -> io::Error {
     io::Error::other("stopped here")
 }
 
-/// Flushes and merges, until the plan lets a step fail and for a moment after. New ids, and
-/// old ones again.
-fn live(index: &Index, model: &mut Model, is_over: impl Fn() -> bool) {
+/// Flushes and merges, until the plan lets a step fail or little is left to merge, and for a
+/// moment after. New ids, and old ones again.
+fn live(directory: &Path, index: &Index, model: &mut Model, is_over: impl Fn() -> bool) {
     for batch in 0..12u16 {
         let sent = (0..9)
             .map(|id| ((id % 4) as u8, (batch * 7 + id), 0))
@@ -50,8 +52,9 @@ fn live(index: &Index, model: &mut Model, is_over: impl Fn() -> bool) {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
-    let until = Instant::now() + Duration::from_millis(100);
-    while !is_over() && Instant::now() < until {
+    let begun = Instant::now();
+    let is_merged = || has_few_generations(directory, 6) || begun.elapsed().as_secs() >= 10;
+    while !is_over() && (begun.elapsed().as_millis() < 100 || !is_merged()) {
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -87,7 +90,9 @@ fn stop_before(mut is_the_end: impl FnMut(Step) -> bool + Send + 'static) -> Opt
         Err(stopped())
     });
     let mut model = Model::default();
-    live(&index, &mut model, || reached.lock().unwrap().is_some());
+    live(directory.path(), &index, &mut model, || {
+        reached.lock().unwrap().is_some()
+    });
     drop(index);
     let step = *reached.lock().unwrap();
     if let Some(step) = step {
@@ -229,7 +234,9 @@ fn cut_power_at_any_step(with_reader: bool) {
             Ok(())
         });
         let mut model = Model::default();
-        live(&index, &mut model, || *is_over.lock().unwrap());
+        live(directory.path(), &index, &mut model, || {
+            *is_over.lock().unwrap()
+        });
         drop(index);
         if !*is_over.lock().unwrap() {
             break;

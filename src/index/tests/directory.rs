@@ -70,15 +70,18 @@ pub(super) fn generations(directory: &Path) -> (BTreeSet<i64>, BTreeSet<i64>) {
     (numbers("generations"), numbers("postings"))
 }
 
-/// Waits until every block is a named generation's, and those are this few.
+/// Whether every block is a named generation's, and those are this few.
+pub(super) fn has_few_generations(directory: &Path, most: usize) -> bool {
+    let (named, written) = generations(directory);
+    named == written && named.len() <= most
+}
+
+/// Waits for that.
 pub(super) fn wait_for_generations(directory: &Path, most: usize) {
     let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let (named, written) = generations(directory);
-        if named == written && named.len() <= most {
-            return;
-        }
-        assert!(Instant::now() < until, "{named:?} are named of {written:?}");
+    while !has_few_generations(directory, most) {
+        let found = generations(directory);
+        assert!(Instant::now() < until, "named, and written: {found:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -79,8 +79,46 @@ impl Storage for FileSystem {
     }
 }
 
+/// Memory, offset and length must be multiples of it to go past the page cache: no device asks
+/// for more.
+const ALIGNED_BYTES: u64 = 4096;
+
+#[repr(align(4096))]
+struct Aligned<T>(T);
+
+static ZEROS: Aligned<[u8; 256 * 1024]> = Aligned([0; 256 * 1024]);
+
 #[derive(Debug)]
 struct FileOnDisk(File);
+
+impl FileOnDisk {
+    /// Zeros past the page cache; false where that cannot be had.
+    #[cfg(target_os = "linux")]
+    fn write_past_cache(&self, zeros: &[u8], offset: u64) -> io::Result<bool> {
+        use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+        use rustix::io::Errno;
+        if !offset.is_multiple_of(ALIGNED_BYTES)
+            || !(zeros.len() as u64).is_multiple_of(ALIGNED_BYTES)
+        {
+            return Ok(false);
+        }
+        let flags = fcntl_getfl(&self.0)?;
+        if fcntl_setfl(&self.0, flags | OFlags::DIRECT).is_err() {
+            return Ok(false);
+        }
+        let written = self.0.write_all_at(zeros, offset);
+        fcntl_setfl(&self.0, flags)?;
+        match written {
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(false),
+            written => written.map(|()| true),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn write_past_cache(&self, _zeros: &[u8], _offset: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+}
 
 impl StorageFile for FileOnDisk {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -101,6 +139,19 @@ impl StorageFile for FileOnDisk {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
+    }
+
+    fn write_zeros_at(&self, count: u64, offset: u64) -> io::Result<()> {
+        let end = offset + count;
+        let mut at = offset;
+        while at < end {
+            let zeros = &ZEROS.0[..(end - at).min(ZEROS.0.len() as u64) as usize];
+            if !self.write_past_cache(zeros, at)? {
+                self.0.write_all_at(zeros, at)?;
+            }
+            at += zeros.len() as u64;
+        }
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {

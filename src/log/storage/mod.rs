@@ -68,6 +68,10 @@ pub trait StorageFile: Send + Sync + std::fmt::Debug {
     /// Writes all the bytes at this offset; a file that is shorter grows.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Writes so many zeros at this offset. They will not be read soon: past the page cache,
+    /// where that can be had. Nobody else may use the file meanwhile.
+    fn write_zeros_at(&self, count: u64, offset: u64) -> io::Result<()>;
+
     /// Makes the bytes last, and the length (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
 
