@@ -6,10 +6,10 @@
 
 use std::fmt;
 
-use super::canonical::canonical_digest;
 use super::digest::{CanonicalDigest, KeyDigest, PayloadDigest, digests_of};
-use crate::event::{Event, KeyRule, PayloadKind, Seq};
+use crate::event::{Event, KeyRule, Seq};
 
+pub use super::logged::{LoggedArrival, LoggedPayload, PayloadUnreadable, Payloads, canonical_of};
 /// The version of the rules in this file and in `canonical`, written in every segment.
 pub use crate::log::format::FOLD_VERSION;
 
@@ -130,60 +130,6 @@ pub struct First {
     pub seq: Seq,
     /// The digest of its payload.
     pub payload: PayloadDigest,
-}
-
-/// A payload as the log has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LoggedPayload {
-    /// As sent.
-    Sent(PayloadKind, Vec<u8>),
-    /// Dropped by retention; its canonical digest stays.
-    Erased(CanonicalDigest),
-}
-
-impl LoggedPayload {
-    fn canonical(&self) -> CanonicalDigest {
-        match self {
-            LoggedPayload::Sent(kind, bytes) => canonical_digest(*kind, bytes),
-            LoggedPayload::Erased(digest) => *digest,
-        }
-    }
-}
-
-/// Reads payloads by seq; the log is the only one who has them.
-pub trait Payloads {
-    /// The payload of one event that is durable.
-    ///
-    /// # Errors
-    /// An I/O error or damage, which stops the line; never a verdict.
-    fn payload(&self, seq: Seq) -> Result<LoggedPayload, PayloadUnreadable>;
-
-    /// Whether somebody wants the work to be broken off: it is done again from its start later.
-    fn is_interrupted(&self) -> bool {
-        false
-    }
-}
-
-/// A payload that the fold must compare could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the payload of event {seq} cannot be read: {source}")]
-pub struct PayloadUnreadable {
-    /// Whose payload.
-    pub seq: Seq,
-    /// Why.
-    #[source]
-    pub source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// The canonical digest of the payload that the log has at this seq.
-///
-/// # Errors
-/// [`PayloadUnreadable`].
-pub fn canonical_of(
-    seq: Seq,
-    payloads: &dyn Payloads,
-) -> Result<CanonicalDigest, PayloadUnreadable> {
-    Ok(payloads.payload(seq)?.canonical())
 }
 
 /// The verdict on an arrival whose key is known with another payload digest.
@@ -323,6 +269,7 @@ impl FoldState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::PayloadKind;
 
     fn judged(seq: u64, verdict: Verdict, original: u64) -> Judged {
         Judged {

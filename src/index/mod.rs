@@ -10,7 +10,7 @@
 //!
 //! | file | has |
 //! |---|---|
-//! | `digest` (`lanes`: many at once) `canonical` `fold` | the pure part |
+//! | `digest` (`lanes`: many at once) `canonical` `fold` (`logged`: what it reads back) | the pure part |
 //! | `delta` `topics` `shared` | what is in memory |
 //! | `handle` `apply` `lookup` (`foresight`: beforehand) `ask` | the way in and out |
 //! | `worker` `writer` `flush` `merging` (`generation_merging`) `merge` `health` | the flush thread |
@@ -36,6 +36,7 @@ mod generation_merging;
 mod handle;
 mod health;
 mod key_block;
+mod logged;
 mod lookup;
 mod merge;
 mod merging;

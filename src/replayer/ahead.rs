@@ -177,4 +177,4 @@ impl Drop for Reading {
 
 #[cfg(test)]
 #[path = "ahead_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -77,7 +77,7 @@ fn batch(number: u64) -> PreparedBatch {
 }
 
 /// A log of some hundreds of events in several segments.
-fn written() -> (SimulatedDisk, Arc<LiveLog>) {
+pub(in super::super) fn written() -> (SimulatedDisk, Arc<LiveLog>) {
     let disk = SimulatedDisk::new();
     disk.create_dir(Path::new(LOG)).expect("a new disk");
     let opened = log::open(Arc::new(disk.clone()), Path::new(LOG), options()).expect("a new log");
@@ -213,7 +213,7 @@ fn a_thread_whose_frames_nobody_takes_stays_within_its_bound() {
 
 /// Makes a frame of the second segment unreadable; the log opened anew, with nothing of it in
 /// memory, and the segment.
-fn unreadable(disk: &SimulatedDisk) -> (Arc<LiveLog>, String) {
+pub(in super::super) fn unreadable(disk: &SimulatedDisk) -> (Arc<LiveLog>, String) {
     let opened = log::open(Arc::new(disk.clone()), Path::new(LOG), options());
     let log = opened.expect("a log of which the ends are good").live;
     let names = disk.list(Path::new(LOG)).expect("the disk lives");

@@ -1,12 +1,14 @@
-//! First payloads, read from the log when the fold must compare them.
+//! What the index reads back from the log: first payloads, when the fold must compare them, and
+//! the digests of what stands near a repeated event.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::frames::LoggedFrame;
 use crate::event::{PayloadKind, Seq};
 use crate::index::digest::CanonicalDigest;
-use crate::index::fold::{LoggedPayload, PayloadUnreadable, Payloads};
+use crate::index::fold::{FoldInput, LoggedArrival, LoggedPayload, PayloadUnreadable, Payloads};
 use crate::log::codec::decode_erased;
 use crate::log::error::Evidence;
 use crate::log::format::FrameType;
@@ -15,6 +17,10 @@ use crate::log::{FrameCursor, LiveLog, LogError};
 
 /// How many frames are kept: the one that is judged and the one that was first.
 const KEPT: usize = 2;
+
+/// Arrivals are read until their frames take this much: where events are large, few of them are
+/// worth the time.
+const ARRIVALS_BYTES: u64 = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 
 /// Reads payloads out of a log.
 ///
@@ -62,6 +68,29 @@ impl LogPayloads {
         kept.extend(frame);
         Ok(payload)
     }
+
+    /// The frames that are kept for their payloads are not used here, nor the other way: those are
+    /// few in a window, and what both read is in the page cache.
+    fn read_arrivals(&self, from: Seq, upto: Seq) -> Result<Vec<LoggedArrival>, LogError> {
+        let mut cursor = self.log.frames(from, upto);
+        let (mut arrivals, mut bytes) = (Vec::new(), 0);
+        while bytes < ARRIVALS_BYTES && !self.is_interrupted() {
+            let Some(frame) = cursor.next_frame()? else {
+                break;
+            };
+            let logged = LoggedFrame::of(&cursor, &frame)?;
+            bytes += logged.frame_bytes;
+            if let FoldInput::Arrivals(of_frame) = logged.input() {
+                let numbered = (0..).zip(&of_frame.list);
+                arrivals.extend(numbered.map(|(number, arrival)| LoggedArrival {
+                    seq: logged.first_seq.plus(number),
+                    key: arrival.key,
+                    payload: arrival.payload,
+                }));
+            }
+        }
+        Ok(arrivals)
+    }
 }
 
 impl Payloads for LogPayloads {
@@ -71,6 +100,14 @@ impl Payloads for LogPayloads {
         self.read(seq)
             .map_err(|error| unreadable(Box::new(error)))?
             .ok_or_else(|| unreadable("no payload is there".into()))
+    }
+
+    fn arrivals(&self, from: Seq, upto: Seq) -> Option<Vec<LoggedArrival>> {
+        self.read_arrivals(from, upto)
+            .map_err(|error| {
+                tracing::warn!("repeated events are looked up one by one: reading the log: {error}")
+            })
+            .ok()
     }
 
     fn is_interrupted(&self) -> bool {
@@ -145,3 +182,7 @@ impl ReadFrame {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "payloads_tests.rs"]
+mod tests;
