@@ -5,28 +5,27 @@
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
-use super::digest::{CanonicalDigest, KeyDigest};
+use super::digest::CanonicalDigest;
 use super::error::IndexError;
 use super::fold::{
     Arrivals, First, FoldInput, FoldState, Judged, Payloads, Verdict, canonical_of,
     verdict_on_differing,
 };
 use super::foresight::Foresight;
-use super::lookup;
+use super::known::{Sources, known};
 use super::note::{NotStored, Note};
-use super::shared::{Live, Runs, Shared};
+use super::shared::{Live, Shared};
 use crate::event::Seq;
 
 /// Applies the frame whose first seq this is. A hole gives no list, however long it is.
 pub(super) fn apply(
-    shared: &Shared,
+    mut sources: Sources<'_>,
     first_seq: Seq,
     input: FoldInput<'_>,
     foresight: Option<&Foresight>,
-    payloads: &dyn Payloads,
 ) -> Result<Vec<Judged>, IndexError> {
+    let shared = sources.shared;
     let before = admit(shared, first_seq, input)?;
     match input {
         FoldInput::Hole(0) => Ok(Vec::new()),
@@ -38,8 +37,8 @@ pub(super) fn apply(
             Ok(Vec::new())
         }
         FoldInput::Arrivals(arrivals) => {
-            let firsts = known(shared, first_seq, arrivals, foresight)?;
-            let (state, judged) = judge(before, first_seq, arrivals, &firsts, payloads)?;
+            let firsts = known(&mut sources, first_seq, arrivals, foresight)?;
+            let (state, judged) = judge(before, first_seq, arrivals, &firsts, sources.payloads)?;
             if !judged.is_empty() {
                 take(shared, state, |live| insert(live, arrivals, &judged));
             }
@@ -77,77 +76,6 @@ fn admit(shared: &Shared, first_seq: Seq, input: FoldInput<'_>) -> Result<FoldSt
         return Err(IndexError::DeltaFull);
     }
     Ok(state)
-}
-
-/// What is known of each arrival's key, earlier arrivals of the frame included; `None`
-/// for those to be stored.
-fn known(
-    shared: &Shared,
-    first_seq: Seq,
-    arrivals: &Arrivals,
-    foresight: Option<&Foresight>,
-) -> Result<Vec<Option<First>>, IndexError> {
-    let mut firsts = vec![None; arrivals.list.len()];
-    for (place, first) in foresight.map_or(&[][..], Foresight::found) {
-        firsts[*place] = Some(*first);
-    }
-    let (mut new_places, mut new_keys) = (Vec::new(), Vec::new());
-    let runs = {
-        let live = shared.read();
-        for (place, arrival) in arrivals.list.iter().enumerate() {
-            if firsts[place].is_none() {
-                firsts[place] = in_deltas(&live, arrival.key);
-            }
-            if firsts[place].is_none() {
-                new_places.push(place);
-                new_keys.push(arrival.key);
-            }
-        }
-        // Taken together with the deltas: what leaves them later is in later runs only.
-        Runs::clone(&live.runs)
-    };
-    let runs = match foresight {
-        Some(foresight) => foresight.not_asked(&runs),
-        None => runs,
-    };
-    for (place, first) in new_places.iter().zip(lookup::find(&runs, &new_keys)?) {
-        firsts[*place] = first;
-    }
-    new_places.retain(|place| firsts[*place].is_none());
-    if new_places.len() > 1 {
-        mark_repeats(&new_places, first_seq, arrivals, &mut firsts);
-    }
-    Ok(firsts)
-}
-
-pub(super) fn in_deltas(live: &Live, key: KeyDigest) -> Option<First> {
-    let frozen = || {
-        live.frozen
-            .as_ref()
-            .and_then(|frozen| frozen.keys.get(&key))
-    };
-    live.active.keys.get(&key).or_else(frozen).copied()
-}
-
-fn mark_repeats(
-    new_places: &[usize],
-    first_seq: Seq,
-    arrivals: &Arrivals,
-    firsts: &mut [Option<First>],
-) {
-    let mut seen = HashMap::with_capacity(new_places.len());
-    for place in new_places {
-        let arrival = &arrivals.list[*place];
-        match seen.entry(arrival.key) {
-            Entry::Occupied(first) => firsts[*place] = Some(*first.get()),
-            Entry::Vacant(vacant) => {
-                vacant.insert(First {
-                    seq: first_seq.plus(*place as u64),
-                    payload: arrival.payload,
-                });
-            }
-        }
-    }
 }
 
 fn judge(

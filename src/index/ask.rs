@@ -4,11 +4,11 @@ use std::io;
 
 use rusqlite::Connection;
 
-use super::apply;
 use super::digest::KeyDigest;
 use super::error::IndexError;
 use super::fold::{First, Judged, Verdict};
 use super::handle::Index;
+use super::known;
 use super::lookup;
 use super::note::NotStored;
 use super::query::{Order, not_stored, topic_seqs};
@@ -25,7 +25,7 @@ impl Index {
         self.shared.check()?;
         let (known, runs) = {
             let live = self.shared.read();
-            (apply::in_deltas(&live, key), Runs::clone(&live.runs))
+            (known::in_deltas(&live, key), Runs::clone(&live.runs))
         };
         if known.is_some() {
             return Ok(known);

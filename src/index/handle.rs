@@ -15,6 +15,8 @@ use super::fold::{FoldInput, FoldState, Judged, Payloads};
 use super::foresight::Foresight;
 use super::generation_merging::Generations;
 use super::health::FlushHealth;
+use super::known::Sources;
+use super::neighbours::{Neighbours, Reach};
 use super::options::{IndexOptions, Shape};
 use super::readers::Readers;
 use super::run::Run;
@@ -35,7 +37,7 @@ pub struct Index {
     worker: WorkerHandle,
     pub(super) shared: Arc<Shared>,
     /// Keeps frames in line.
-    applying: Mutex<()>,
+    pub(super) applying: Mutex<Neighbours>,
     pub(super) readers: Readers,
     pub(super) files: Files,
 }
@@ -91,6 +93,7 @@ impl Index {
         };
         let identity = Identity::now(&files)?;
         let runs = live.runs.to_vec();
+        let neighbours = Neighbours::new(shape.reach.clone());
         let maker = RunMaker {
             files: files.clone(),
             log_id,
@@ -102,7 +105,7 @@ impl Index {
         Ok(Index {
             worker: WorkerHandle::start(Arc::clone(&shared), writer)?,
             shared,
-            applying: Mutex::new(()),
+            applying: Mutex::new(neighbours),
             readers: Readers::new(files.clone(), options),
             files,
         })
@@ -127,7 +130,7 @@ impl Index {
         Ok(Index {
             worker: WorkerHandle::none(Arc::clone(&shared)),
             shared,
-            applying: Mutex::new(()),
+            applying: Mutex::new(Neighbours::new(Reach::default())),
             readers: Readers::new(files.clone(), options),
             files,
         })
@@ -204,15 +207,16 @@ impl Index {
     ) -> Result<Vec<Judged>, IndexError> {
         let foresight = foresight.filter(|seen| seen.is_of(&self.shared, first_seq, input.count()));
         let in_line = self.applying.lock();
-        let _in_line = in_line.unwrap_or_else(PoisonError::into_inner);
+        let mut neighbours = in_line.unwrap_or_else(PoisonError::into_inner);
         self.shared.check()?;
-        self.shared.watch(apply::apply(
-            &self.shared,
-            first_seq,
-            input,
-            foresight,
+        let sources = Sources {
+            shared: &self.shared,
+            readers: &self.readers,
             payloads,
-        ))
+            neighbours: &mut neighbours,
+        };
+        self.shared
+            .watch(apply::apply(sources, first_seq, input, foresight))
     }
 
     /// The last seq that was applied.

@@ -34,8 +34,7 @@ struct Unread {
     place: usize,
 }
 
-/// What is known of each of these keys. Blocks are read in the order in which they lie, once
-/// each, or twice where two threads share one; a key that no filter suspects costs no read.
+/// What is known of each of these keys.
 ///
 /// # Errors
 /// [`IndexError`] when a block cannot be read or is not intact.
@@ -43,6 +42,78 @@ pub(super) fn find(
     runs: &[Arc<Run>],
     keys: &[KeyDigest],
 ) -> Result<Vec<Option<First>>, IndexError> {
+    let mut found = vec![None; keys.len()];
+    for (place, first) in Suspicions::among(runs, keys)?.look()? {
+        found[place] = Some(first);
+    }
+    Ok(found)
+}
+
+/// The keys that the filters of these runs suspect to be there. Of the others it is certain that
+/// they are not.
+pub(super) struct Suspicions<'k> {
+    runs: &'k [Arc<Run>],
+    keys: &'k [KeyDigest],
+    list: Vec<Suspicion>,
+}
+
+impl<'k> Suspicions<'k> {
+    /// Asks the filters.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a block of a filter cannot be read or is not intact.
+    pub(super) fn among(
+        runs: &'k [Arc<Run>],
+        keys: &'k [KeyDigest],
+    ) -> Result<Suspicions<'k>, IndexError> {
+        let list = suspect(runs, keys)?;
+        Ok(Suspicions { runs, keys, list })
+    }
+
+    /// How many there are; a key that several runs may have counts for each.
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Keeps those whose position among the keys is wanted.
+    pub(super) fn retain(&mut self, mut is_wanted: impl FnMut(usize) -> bool) {
+        self.list.retain(|one| is_wanted(one.place));
+    }
+
+    /// Takes all of about this many keys out of it, those that come first.
+    pub(super) fn take_first(&mut self, count: usize) -> Suspicions<'k> {
+        let mut places: Vec<usize> = self.list.iter().map(|one| one.place).collect();
+        let last = match places.len() {
+            0 => 0,
+            all => *places.select_nth_unstable(count.clamp(1, all) - 1).1,
+        };
+        let (first, rest) = self.list.iter().partition(|one| one.place <= last);
+        self.list = rest;
+        Suspicions {
+            list: first,
+            ..*self
+        }
+    }
+
+    /// The keys that are there, by their position. Blocks are read in the order in which they
+    /// lie, once each, or twice where two threads share one; a key that no filter suspects
+    /// costs no read.
+    ///
+    /// # Errors
+    /// [`IndexError`] when a block cannot be read or is not intact.
+    pub(super) fn look(mut self) -> Result<Vec<(usize, First)>, IndexError> {
+        self.list.sort_unstable();
+        side_by_side::on_pieces(&self.list, |piece| {
+            let mut known = Vec::new();
+            for of_run in piece.chunk_by(|one, next| one.run == next.run) {
+                look_into(&self.runs[of_run[0].run], of_run, self.keys, &mut known)?;
+            }
+            Ok(known)
+        })
+    }
+}
+
+fn suspect(runs: &[Arc<Run>], keys: &[KeyDigest]) -> Result<Vec<Suspicion>, IndexError> {
     let mut suspicions = Vec::new();
     let mut unread = Vec::new();
     let mut probes = Vec::with_capacity(TOUCHED);
@@ -81,19 +152,7 @@ pub(super) fn find(
             Ok(suspicions)
         })?);
     }
-    suspicions.sort_unstable();
-    let known = side_by_side::on_pieces(&suspicions, |piece| {
-        let mut known = Vec::new();
-        for of_run in piece.chunk_by(|one, next| one.run == next.run) {
-            look_into(&runs[of_run[0].run], of_run, keys, &mut known)?;
-        }
-        Ok(known)
-    })?;
-    let mut found = vec![None; keys.len()];
-    for (place, first) in known {
-        found[place] = Some(first);
-    }
-    Ok(found)
+    Ok(suspicions)
 }
 
 /// Asks the filter in a run's file.

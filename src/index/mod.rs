@@ -12,7 +12,8 @@
 //! |---|---|
 //! | `digest` (`lanes`: many at once) `canonical` `fold` (`logged`: what it reads back) | the pure part |
 //! | `delta` `topics` `shared` | what is in memory |
-//! | `handle` `apply` `lookup` (`foresight`: beforehand) `ask` | the way in and out |
+//! | `handle` `apply` `known` `lookup` (`foresight`: beforehand) `ask` | the way in and out |
+//! | `neighbours` | what of the log is remembered for repeats in its order |
 //! | `worker` `writer` `flush` `merging` (`generation_merging`) `merge` `health` | the flush thread |
 //! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
 //! | `run_builder` `run_writer` `direct` `steps` | how they are made |
@@ -36,10 +37,12 @@ mod generation_merging;
 mod handle;
 mod health;
 mod key_block;
+mod known;
 mod logged;
 mod lookup;
 mod merge;
 mod merging;
+mod neighbours;
 mod note;
 mod options;
 mod pages;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::neighbours::Reach;
 use super::steps::Steps;
 
 /// How an index is opened.
@@ -75,6 +76,8 @@ pub(super) struct Shape {
     pub(super) load_bytes: u64,
     /// How much SQLite's WAL may grow between flushes before it is copied.
     pub(super) checkpoint_bytes: u64,
+    /// How much of the log is remembered for repeats in its order.
+    pub(super) reach: Reach,
     /// For tests.
     pub(super) steps: Steps,
 }
@@ -94,6 +97,7 @@ impl Default for Shape {
             filter_chunk_blocks: 520,
             load_bytes: 8 << 20,
             checkpoint_bytes: 4 << 20,
+            reach: Reach::default(),
             steps: Steps::default(),
         }
     }

@@ -38,6 +38,9 @@ pub(super) struct RunFile {
     number: (u64, u64),
     /// The first fence of each group.
     top: Vec<u128>,
+    /// For tests: how often a look-up or a load read it.
+    #[cfg(test)]
+    pub(super) reads: std::sync::atomic::AtomicU64,
 }
 
 impl RunFile {
@@ -73,6 +76,8 @@ impl RunFile {
             file,
             number: (found.dev(), found.ino()),
             top: Vec::new(),
+            #[cfg(test)]
+            reads: std::sync::atomic::AtomicU64::new(0),
         };
         let mut block = vec![0; row.block_bytes as usize];
         opened.read(0, &mut block)?;
@@ -99,6 +104,9 @@ impl RunFile {
     /// # Errors
     /// [`IndexError::Damaged`] when the file ends before.
     pub(super) fn read(&self, block: u64, buffer: &mut [u8]) -> Result<(), IndexError> {
+        #[cfg(test)]
+        self.reads
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.read_through(None, block, buffer)
     }
 

@@ -2,17 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::Duration;
 
 use super::super::digest::{KeyDigest, PayloadDigest};
 use super::super::fold::{
-    Arrivals, Counters, FoldInput, FoldState, Judged, LoggedPayload, PayloadUnreadable, Payloads,
-    Verdict,
+    Arrivals, Counters, FoldInput, FoldState, Judged, LoggedArrival, LoggedPayload,
+    PayloadUnreadable, Payloads, Verdict,
 };
-use super::super::options::Shape;
-use super::super::steps::Steps;
-use super::super::{Durability, Index, IndexError, IndexOptions, NotStored, Order};
+use super::super::{Index, IndexError, NotStored, Order};
+pub(super) use super::tiny::{open, tiny_options, tiny_shape};
 use crate::event::{Event, KeyRule, PayloadKind, Seq};
 
 pub(super) const LOG: [u8; 16] = [7; 16];
@@ -25,39 +23,6 @@ pub(super) type Sent = (u8, u16, u8);
 pub(super) enum Frame {
     Events(bool, Vec<Sent>),
     Hole(u64),
-}
-
-/// Options under which a few events already make several runs, blocks and chunks.
-pub(super) fn tiny_options() -> IndexOptions {
-    IndexOptions {
-        delta_events_max: 24,
-        flush_at_events: 8,
-        flush_after: Duration::from_millis(20),
-        durability: Durability::Throwaway,
-        cache_kib: 64,
-        filter_memory_bytes: 1 << 20,
-    }
-}
-
-pub(super) fn tiny_shape() -> Shape {
-    Shape {
-        block_bytes: 160,
-        notes_bytes: 130,
-        postings_bytes: 110,
-        postings_slice_bytes: 60,
-        merge_ratio: 2,
-        small_run_entries: 6,
-        slice_blocks: 2,
-        read_blocks: 3,
-        filter_chunk_blocks: 1,
-        load_bytes: 200,
-        checkpoint_bytes: 1000,
-        steps: Steps::default(),
-    }
-}
-
-pub(super) fn open(directory: &Path) -> Result<Index, IndexError> {
-    Index::open_shaped(directory, LOG, tiny_options(), tiny_shape())
 }
 
 /// The log and all verdicts, in memory.
@@ -78,6 +43,27 @@ impl Payloads for Model {
             PayloadKind::Json,
             payload.clone().into_bytes(),
         ))
+    }
+
+    /// Also of frames that the index has not been given yet, as a log has them in a replay.
+    fn arrivals(&self, from: Seq, upto: Seq) -> Option<Vec<LoggedArrival>> {
+        let mut read = Vec::new();
+        for (number, (first, _)) in self.frames.iter().enumerate() {
+            let next = self.frames.get(number + 1);
+            let next = next.map_or(self.applied().next(), |(next, _)| *next);
+            if next > from && *first <= upto {
+                let frame = &self.judged[first.get() as usize - 1..next.get() as usize - 1];
+                let there = frame
+                    .iter()
+                    .filter(|one| one.judged.verdict != Verdict::Lost);
+                read.extend(there.map(|one| LoggedArrival {
+                    seq: one.judged.seq,
+                    key: one.key,
+                    payload: one.payload,
+                }));
+            }
+        }
+        Some(read)
     }
 }
 
