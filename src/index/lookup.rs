@@ -10,7 +10,7 @@ use super::key_block::number_of;
 use super::run::{Probe, Run};
 use super::run_file::place_in;
 use super::sealed::Kind;
-use super::side_by_side;
+use crate::log::storage::side_by_side::{self, BLOCKS_EACH_MIN};
 
 /// Of how many keys the filter's lines are asked for at once: more than a core can wait for.
 const TOUCHED: usize = 64;
@@ -103,7 +103,7 @@ impl<'k> Suspicions<'k> {
     /// [`IndexError`] when a block cannot be read or is not intact.
     pub(super) fn look(mut self) -> Result<Vec<(usize, First)>, IndexError> {
         self.list.sort_unstable();
-        side_by_side::on_pieces(&self.list, |piece| {
+        side_by_side::on_pieces(&self.list, BLOCKS_EACH_MIN, |piece| {
             let mut known = Vec::new();
             for of_run in piece.chunk_by(|one, next| one.run == next.run) {
                 look_into(&self.runs[of_run[0].run], of_run, self.keys, &mut known)?;
@@ -144,13 +144,17 @@ fn suspect(runs: &[Arc<Run>], keys: &[KeyDigest]) -> Result<Vec<Suspicion>, Inde
     }
     if !unread.is_empty() {
         unread.sort_unstable();
-        suspicions.extend(side_by_side::on_pieces(&unread, |piece| {
-            let mut suspicions = Vec::new();
-            for of_run in piece.chunk_by(|one, next| one.run == next.run) {
-                probe_file(&runs[of_run[0].run], of_run, keys, &mut suspicions)?;
-            }
-            Ok(suspicions)
-        })?);
+        suspicions.extend(side_by_side::on_pieces(
+            &unread,
+            BLOCKS_EACH_MIN,
+            |piece| {
+                let mut suspicions = Vec::new();
+                for of_run in piece.chunk_by(|one, next| one.run == next.run) {
+                    probe_file(&runs[of_run[0].run], of_run, keys, &mut suspicions)?;
+                }
+                Ok::<_, IndexError>(suspicions)
+            },
+        )?);
     }
     Ok(suspicions)
 }

@@ -31,7 +31,7 @@ impl Handover {
 /// What a slice of merging did.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Merged {
-    /// How many blocks it wrote.
+    /// How many blocks it wrote, or read to hand over.
     pub(super) blocks: u64,
     /// Whether the runs have changed.
     pub(super) runs_changed: bool,
@@ -73,9 +73,8 @@ impl Writer {
     fn run_slice(&mut self) -> Result<Option<Merged>, IndexError> {
         self.remove_retired()?;
         if self.handover.is_some() {
-            self.hand_over()?;
             return Ok(Some(Merged {
-                blocks: 0,
+                blocks: self.hand_over()?,
                 runs_changed: true,
             }));
         }
@@ -150,14 +149,15 @@ impl Writer {
     }
 
     /// Lets the merged run answer for some more keys, its filter for them being in memory
-    /// if there is room.
-    fn hand_over(&mut self) -> Result<(), IndexError> {
+    /// if there is room. Returns about how many blocks were read for it.
+    fn hand_over(&mut self) -> Result<u64, IndexError> {
         let Some(handover) = &self.handover else {
-            return Ok(());
+            return Ok(0);
         };
-        let filter = handover.merged.row.filter;
-        let slice = self.maker.shape.load_bytes / filter.chunk_bytes();
-        let next_chunk = handover.next_chunk + slice.max(1);
+        let row = handover.merged.row;
+        let filter = row.filter;
+        let chunks = (self.maker.shape.load_bytes / filter.chunk_bytes()).max(1);
+        let next_chunk = handover.next_chunk + chunks;
         let before = self.runs.clone();
         let of_merged = before
             .iter()
@@ -193,6 +193,6 @@ impl Writer {
         if done {
             self.handover = None;
         }
-        Ok(())
+        Ok(chunks * row.chunk_blocks())
     }
 }

@@ -16,7 +16,7 @@
 //! | `neighbours` | what of the log is remembered for repeats in its order |
 //! | `worker` `writer` `flush` `merging` (`generation_merging`) `merge` `health` | the flush thread |
 //! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
-//! | `run_builder` `run_writer` `direct` `steps` | how they are made |
+//! | `run_builder` `run_writer` `direct` `steps` `closing` | how they are made, and go |
 //! | `postings` | generations of what each topic has, as blocks, and merges of these |
 //! | `note` `sealed` | notes, and the CRC of all blocks |
 //! | `schema` `query` `readers` `files` | SQLite |
@@ -24,6 +24,7 @@
 mod apply;
 mod ask;
 pub mod canonical;
+mod closing;
 mod delta;
 pub mod digest;
 mod direct;
@@ -58,7 +59,6 @@ mod run_writer;
 mod schema;
 mod sealed;
 mod shared;
-mod side_by_side;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -6,19 +6,28 @@ use std::sync::Arc;
 
 use super::error::IndexError;
 use super::pages::Pages;
-use super::run::{Part, Run};
+use super::run::{Loaded, Part, Run};
+use crate::log::storage::side_by_side;
 
-/// Forgets what the budget has no room for, and reads what it has, at most about
-/// `load_bytes_max` of it, through `buffer`. Returns whether any run has changed.
+/// How much is read at a time, and how.
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Reading {
+    /// About so many bytes, one part after the other: the disk is needed by others.
+    Slice(u64),
+    /// As many, several parts side by side: somebody waits for all of them.
+    InHaste(u64),
+}
+
+/// Forgets what the budget has no room for, and reads what it has, at most so much of it.
+/// Returns whether any run has changed.
 ///
 /// # Errors
-/// [`IndexError`] when something cannot be read or is damaged. What was read before that
-/// stays.
+/// [`IndexError`] when something cannot be read or is damaged. Nothing of what was read stays
+/// then.
 pub(super) fn settle(
     runs: &mut [Arc<Run>],
     budget_bytes: u64,
-    load_bytes_max: u64,
-    buffer: &mut Pages,
+    reading: Reading,
 ) -> Result<bool, IndexError> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|place| runs[*place].file.row.entries);
@@ -45,19 +54,32 @@ pub(super) fn settle(
             changed = true;
         }
     }
-    let mut loaded_bytes = 0;
-    for (place, parts) in &wanted {
-        for part in parts {
-            if runs[*place].has(*part) {
-                continue;
-            }
-            if loaded_bytes >= load_bytes_max {
-                return Ok(changed);
-            }
-            Arc::make_mut(&mut runs[*place]).load(*part, buffer)?;
-            loaded_bytes += runs[*place].part_bytes(*part);
-            changed = true;
-        }
+    let (bytes_max, is_in_haste) = match reading {
+        Reading::Slice(bytes) => (bytes, false),
+        Reading::InHaste(bytes) => (bytes, true),
+    };
+    let mut bytes = 0;
+    let missing: Vec<(usize, Part)> = wanted
+        .iter()
+        .flat_map(|(place, parts)| parts.iter().map(|part| (*place, *part)))
+        .filter(|(place, part)| !runs[*place].has(*part))
+        .take_while(|(place, part)| {
+            let is_due = bytes < bytes_max;
+            bytes += runs[*place].part_bytes(*part);
+            is_due
+        })
+        .collect();
+    let each_min = if is_in_haste { 1 } else { missing.len() };
+    let loaded = side_by_side::on_pieces(&missing, each_min, |piece| {
+        let mut buffer = Pages::none();
+        let load = |(place, part): &(usize, Part)| -> Result<Loaded, IndexError> {
+            runs[*place].load(*part, &mut buffer)
+        };
+        piece.iter().map(load).collect()
+    })?;
+    for ((place, _), loaded) in missing.iter().zip(loaded) {
+        Arc::make_mut(&mut runs[*place]).keep(loaded);
+        changed = true;
     }
     Ok(changed)
 }

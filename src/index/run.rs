@@ -51,6 +51,12 @@ pub(super) enum Part {
     Chunk(usize),
 }
 
+/// The same, read into memory.
+pub(super) enum Loaded {
+    Fences(Arc<[u128]>),
+    Chunk(usize, Arc<Lines>),
+}
+
 impl Run {
     /// A run that answers for all keys, with nothing in memory.
     pub(super) fn new(file: Arc<RunFile>) -> Run {
@@ -119,19 +125,26 @@ impl Run {
         }
     }
 
-    /// Reads a part into memory, through `buffer`.
+    /// Reads a part, through `buffer`.
     ///
     /// # Errors
     /// [`IndexError`] when it cannot be read or is damaged.
-    pub(super) fn load(&mut self, part: Part, buffer: &mut Pages) -> Result<(), IndexError> {
-        match part {
-            Part::Fences => self.fences = Some(self.file.load_fences()?.into()),
+    pub(super) fn load(&self, part: Part, buffer: &mut Pages) -> Result<Loaded, IndexError> {
+        Ok(match part {
+            Part::Fences => Loaded::Fences(self.file.load_fences()?.into()),
             Part::Chunk(chunk) => {
                 let lines = self.file.load_chunk(chunk as u64, buffer)?;
-                self.chunks[chunk] = Some(Arc::new(lines));
+                Loaded::Chunk(chunk, Arc::new(lines))
             }
+        })
+    }
+
+    /// Keeps a part of it in memory.
+    pub(super) fn keep(&mut self, part: Loaded) {
+        match part {
+            Loaded::Fences(fences) => self.fences = Some(fences),
+            Loaded::Chunk(chunk, lines) => self.chunks[chunk] = Some(lines),
         }
-        Ok(())
     }
 
     /// Whether anything is in memory that is not among these parts.

@@ -19,7 +19,9 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
+use super::closing::Closer;
 use super::direct;
 use super::error::IndexError;
 use super::files::Files;
@@ -28,6 +30,10 @@ use super::key_block::KeyBlock;
 use super::pages::Pages;
 use super::run_row::{FENCE_BYTES, RunRow};
 use super::sealed::{self, CRC_BYTES, Kind};
+use crate::log::storage::side_by_side::{self, BLOCKS_EACH_MIN};
+
+/// How much of a chunk is read at once: the log's syncs wait for what is under way.
+const READ_BYTES: u64 = 256 << 10;
 
 /// The open file of a run that is named, or was.
 #[derive(Debug)]
@@ -38,6 +44,8 @@ pub(super) struct RunFile {
     number: (u64, u64),
     /// The first fence of each group.
     top: Vec<u128>,
+    /// Once it is removed: who closes it.
+    closer: OnceLock<Closer>,
     /// For tests: how often a look-up or a load read it.
     #[cfg(test)]
     pub(super) reads: std::sync::atomic::AtomicU64,
@@ -76,6 +84,7 @@ impl RunFile {
             file,
             number: (found.dev(), found.ino()),
             top: Vec::new(),
+            closer: OnceLock::new(),
             #[cfg(test)]
             reads: std::sync::atomic::AtomicU64::new(0),
         };
@@ -97,6 +106,11 @@ impl RunFile {
         check_fences(&top, row.groups()).ok_or_else(|| row.broken(Kind::Top, row.top_block()))?;
         opened.top = top;
         Ok(opened)
+    }
+
+    /// Its name was removed: whoever uses it last leaves it to the closer.
+    pub(super) fn is_removed(&self, closer: &Closer) {
+        self.closer.get_or_init(|| closer.clone());
     }
 
     /// Reads blocks, as many as fit into `buffer`, from this one on.
@@ -171,7 +185,12 @@ impl RunFile {
         let first = row.filter_block(chunk, 0);
         // Once read it is in memory: a copy in the page cache would only take room.
         let bytes = buffer.reach((row.chunk_blocks() * row.block_bytes) as usize)?;
-        self.read_through(self.open_direct().as_ref(), first, bytes)?;
+        let direct = self.open_direct();
+        let piece_blocks = (READ_BYTES / row.block_bytes).max(1);
+        let pieces = bytes.chunks_mut((piece_blocks * row.block_bytes) as usize);
+        for (from, piece) in (first..).step_by(piece_blocks as usize).zip(pieces) {
+            self.read_through(direct.as_ref(), from, piece)?;
+        }
         let mut lines = Lines::empty(row.filter.chunk_lines as usize)?;
         let blocks = (first..).zip(bytes.chunks_exact(row.block_bytes as usize));
         for (from, (number, block)) in (0..).step_by(row.lines_each() as usize).zip(blocks) {
@@ -220,10 +239,15 @@ impl RunFile {
     /// # Errors
     /// As [`RunFile::load_group`].
     pub(super) fn load_fences(&self) -> Result<Vec<u128>, IndexError> {
-        let mut fences = Vec::with_capacity(self.row.key_blocks as usize);
-        for group in 0..self.row.groups() {
-            self.load_group(group, &mut fences)?;
-        }
+        // They lie far from each other.
+        let groups: Vec<u64> = (0..self.row.groups()).collect();
+        let fences = side_by_side::on_pieces(&groups, BLOCKS_EACH_MIN, |piece| {
+            let mut fences = Vec::new();
+            for group in piece {
+                self.load_group(*group, &mut fences)?;
+            }
+            Ok::<_, IndexError>(fences)
+        })?;
         check_fences(&fences, self.row.key_blocks)
             .ok_or_else(|| self.row.broken(Kind::Fences, 0))?;
         Ok(fences)
@@ -280,6 +304,14 @@ pub(super) fn fence_block(kind: Kind, row: &RunRow, number: u64, fences: &[u128]
     block.resize(row.block_bytes as usize, 0);
     sealed::seal(kind, [row.salt, number], &mut block);
     block
+}
+
+impl Drop for RunFile {
+    fn drop(&mut self) {
+        if let Some(closer) = self.closer.get() {
+            closer.close_after(&self.file);
+        }
+    }
 }
 
 fn check_fences(fences: &[u128], count: u64) -> Option<()> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::closing::Closer;
 use super::delta::Delta;
 use super::error::IndexError;
 use super::files::Identity;
@@ -19,8 +20,7 @@ use super::key_block::{Entry, number_of};
 use super::merge::Merge;
 use super::merging::Handover;
 use super::options::IndexOptions;
-use super::pages::Pages;
-use super::resident;
+use super::resident::{self, Reading};
 use super::run::Run;
 use super::run_builder::{RunBuilder, RunMaker};
 use super::run_file::RunFile;
@@ -35,14 +35,14 @@ pub(super) struct Writer {
     pub(super) head: Head,
     pub(super) maker: RunMaker,
     filter_memory_bytes: u64,
-    /// What filters are read through: kept, since to get pages takes about as long as to read.
-    load_buffer: Pages,
     /// All runs, as look-ups are to see them.
     pub(super) runs: Vec<Arc<Run>>,
     pub(super) merges: BTreeMap<u32, Merge>,
     pub(super) handover: Option<Handover>,
     /// No longer named, by a commit that may not have lasted yet.
     pub(super) retired: Vec<Arc<RunFile>>,
+    /// From the first one on that is removed.
+    closer: Option<Closer>,
     pub(super) generations: Generations,
     /// Whether generations come before runs in the next slice of what is done behind.
     pub(super) generations_next: bool,
@@ -75,11 +75,11 @@ impl Writer {
             head,
             maker,
             filter_memory_bytes: options.filter_memory_bytes,
-            load_buffer: Pages::none(),
             runs,
             merges: BTreeMap::new(),
             handover: None,
             retired: Vec::new(),
+            closer: None,
             generations,
             generations_next: false,
             prepared: None,
@@ -176,13 +176,19 @@ impl Writer {
     /// # Errors
     /// When they cannot be read or are damaged.
     pub(super) fn load_slice(&mut self) -> Result<bool, IndexError> {
-        let load_bytes = self.maker.shape.load_bytes;
-        resident::settle(
-            &mut self.runs,
-            self.filter_memory_bytes,
-            load_bytes,
-            &mut self.load_buffer,
-        )
+        self.load(Reading::Slice(self.maker.shape.load_bytes))
+    }
+
+    /// The same at the start, where a replay may wait for all of them.
+    ///
+    /// # Errors
+    /// As [`Writer::load_slice`].
+    pub(super) fn load_in_haste(&mut self) -> Result<bool, IndexError> {
+        self.load(Reading::InHaste(self.maker.shape.load_bytes * 8))
+    }
+
+    fn load(&mut self, reading: Reading) -> Result<bool, IndexError> {
+        resident::settle(&mut self.runs, self.filter_memory_bytes, reading)
     }
 
     /// # Errors
@@ -238,6 +244,7 @@ impl Writer {
         while let Some(run) = self.retired.last() {
             shape.steps.before(Step::Unlink)?;
             files.remove_run(run.row.id)?;
+            run.is_removed(self.closer.get_or_insert_with(Closer::start));
             self.retired.pop();
         }
         Ok(())

@@ -6,10 +6,13 @@ use super::format::{FrameType, LogId};
 use super::header::FrameTable;
 use super::inventory::Inventory;
 use super::reader::{FrameWalk, Step};
-use super::segment::SegmentFile;
-use super::storage::Storage;
+use super::segment::{SegmentFile, SegmentId};
+use super::storage::{Storage, side_by_side};
 use super::tail::{Tail, examine};
 use crate::event::Seq;
+
+/// How many segments a thread looks at, at least. Each costs a few random reads.
+const SEGMENTS_EACH_MIN: usize = if cfg!(test) { 2 } else { 16 };
 
 /// A segment that is sealed, with the seq that is due behind it.
 #[derive(Clone, Debug)]
@@ -56,31 +59,11 @@ pub(super) fn survey(
         };
     };
     let open = |id| SegmentFile::open_of(storage, &inventory.dir, id, log_id);
-    let mut sealed: Vec<SealedSegment> = Vec::with_capacity(earlier.len());
-    for (id, next) in earlier.iter().zip(&inventory.segments[1..]) {
-        let segment = open(*id)?;
-        let seal = match segment.required_seal() {
-            Ok(seal) => seal,
-            Err(error) => {
-                // The walk knows better where the damage begins.
-                check_sealed(&segment)?;
-                return Err(error);
-            }
-        };
-        if seal.next_seq != next.0 {
-            let gap = SealFault::Gap {
-                due: seal.next_seq,
-                next: next.0,
-            };
-            return Err(segment.seal_fault(gap, seal.offset, seal.next_seq));
-        }
-        let bytes = segment.len_bytes()?;
-        sealed.push(SealedSegment {
-            segment,
-            bytes,
-            next_seq: seal.next_seq,
-        });
-    }
+    let neighbours: Vec<_> = earlier.iter().zip(&inventory.segments[1..]).collect();
+    let sealed = side_by_side::on_pieces(&neighbours, SEGMENTS_EACH_MIN, |piece| {
+        let sealed = |(id, next): &(&SegmentId, &SegmentId)| look_at_sealed(open(**id)?, **next);
+        piece.iter().map(sealed).collect::<Result<Vec<_>, _>>()
+    })?;
     open(inventory.segments[0])?.must_be_first()?;
     let last = open(*last)?;
     let tail = examine(&last, index_flushed)?;
@@ -95,6 +78,30 @@ pub(super) fn survey(
     Ok(Survey {
         sealed,
         last: Some((last, tail)),
+    })
+}
+
+/// Reads the end of a segment that must be sealed, and lead to the next one.
+fn look_at_sealed(segment: SegmentFile, next: SegmentId) -> Result<SealedSegment, LogError> {
+    let seal = match segment.required_seal() {
+        Ok(seal) => seal,
+        Err(error) => {
+            // The walk knows better where the damage begins.
+            check_sealed(&segment)?;
+            return Err(error);
+        }
+    };
+    if seal.next_seq != next.0 {
+        let gap = SealFault::Gap {
+            due: seal.next_seq,
+            next: next.0,
+        };
+        return Err(segment.seal_fault(gap, seal.offset, seal.next_seq));
+    }
+    Ok(SealedSegment {
+        bytes: segment.len_bytes()?,
+        segment,
+        next_seq: seal.next_seq,
     })
 }
 

@@ -18,9 +18,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How long a full delta is waited for before a stop is looked for.
 const ROOM_PAUSE: Duration = Duration::from_millis(50);
-/// From so many events on the index first gets its filters into memory, within this time.
+/// From so many events on the index first gets its filters into memory, within this time: what is
+/// not there would be read once for each key.
 const MANY_EVENTS: u64 = 10_000;
-const LOAD_WAIT: Duration = Duration::from_secs(1);
+const LOAD_WAIT: Duration = Duration::from_secs(5);
 /// How often it is said how far a rebuild is.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 /// So long the thread sleeps when nothing happens; it only bounds a lost wake-up.

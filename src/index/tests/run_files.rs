@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::super::{Index, IndexError, IndexOptions};
 use super::directory::{files, named_runs, put_back, run_files};
@@ -160,4 +161,31 @@ fn an_id_is_not_given_again_while_a_file_bears_it() {
     let runs = index.shared.read().runs.clone();
     let newest = runs.iter().map(|run| run.file.row.id).max();
     assert!(newest > Some(500), "{newest:?}");
+}
+
+/// A file that was removed takes its room until its last handle is closed.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_handle_on_a_removed_run_stays_open() {
+    let model = history(60);
+    let directory = tempfile::tempdir().unwrap();
+    let index = open(directory.path()).unwrap();
+    model.replay_into(&index).unwrap();
+    index.flush_now().unwrap();
+    let removed = || {
+        let handles = fs::read_dir("/proc/self/fd").unwrap();
+        let targets = handles.filter_map(|handle| fs::read_link(handle.unwrap().path()).ok());
+        let own = targets.filter(|target| target.starts_with(directory.path()));
+        own.filter(|target| target.to_string_lossy().ends_with(".run (deleted)"))
+            .count()
+    };
+    // What is named by now was merged more than once.
+    let merged = || named_runs(directory.path()).len() <= 9 && removed() == 0;
+    let until = Instant::now() + Duration::from_secs(20);
+    while !merged() {
+        assert!(Instant::now() < until, "{} are open", removed());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    index.close().unwrap();
+    assert_eq!(removed(), 0);
 }

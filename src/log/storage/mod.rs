@@ -13,6 +13,7 @@
 mod contract_tests;
 mod file_system;
 mod map;
+pub(crate) mod side_by_side;
 #[cfg(test)]
 pub(crate) mod simulated;
 
@@ -70,7 +71,9 @@ pub trait StorageFile: Send + Sync + std::fmt::Debug {
 
     /// Writes so many zeros at this offset. They will not be read soon: past the page cache,
     /// where that can be had. Nobody else may use the file meanwhile.
-    fn write_zeros_at(&self, count: u64, offset: u64) -> io::Result<()>;
+    fn write_zeros_at(&self, count: u64, offset: u64) -> io::Result<()> {
+        self.write_at(&vec![0; count as usize], offset)
+    }
 
     /// Makes the bytes last, and the length (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;

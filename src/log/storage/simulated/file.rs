@@ -129,10 +129,6 @@ impl StorageFile for SimulatedFile {
         )
     }
 
-    fn write_zeros_at(&self, count: u64, offset: u64) -> io::Result<()> {
-        self.write_at(&vec![0; count as usize], offset)
-    }
-
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.lock();
         let operation = self.operation(&state, OpKind::SyncData, 0);
