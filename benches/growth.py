@@ -4,10 +4,11 @@
     cargo build --release
     sudo benches/growth.py --events 100M --memory 1GiB --work /var/tmp/growth --out growth.jsonl
 
-Grows one store with new ids, and then does to it, at that size: repeated ids of the last
-hour's worth and of random age, at a share and as a storm; reads while publishers go on at half
-rate; `kill -9` under load; the whole index deleted and rebuilt. Every figure is a JSON line in
-`--out`, and a table on stdout. Needs the rights to make a control group, and Linux.
+Grows one store with new ids, and then does to it, at that size: new ids, in turn with an empty
+store; repeated ids of the last hour's worth and of random age, at a share and as a storm; reads
+while publishers go on at half rate; `kill -9` under load; the whole index deleted and rebuilt.
+Every figure is a JSON line in `--out`, and a table on stdout. Needs the rights to make a control
+group, and Linux.
 """
 
 import argparse
@@ -75,16 +76,17 @@ class Group:
 class Server:
     """The server in its group, and how much memory it takes meanwhile."""
 
-    def __init__(self, options, group):
+    def __init__(self, options, group, directory="data"):
         self.options = options
         self.group = group
+        self.directory = options.work / directory
         self.anonymous = 0
         self.process = None
 
     def start(self, publishes=True):
         """Starts it; gives the seconds to the first answer, and to the first 200. To a publish,
         if that may be."""
-        command = [self.options.binary, "serve", "--data-dir", self.options.work / "data"]
+        command = [self.options.binary, "serve", "--data-dir", self.directory]
         command += ["--listen", f"127.0.0.1:{PORT}", *self.options.serve]
         errors = open(self.options.work / "stderr", "ab")
         began = time.monotonic()
@@ -214,6 +216,33 @@ class Growth:
             return True
         except subprocess.TimeoutExpired:
             return False
+
+    PAIRS = 5
+
+    def beside_empty(self):
+        """The rate at this size and that of an empty store in turn, since the speed of a machine
+        that is shared changes from minute to minute."""
+        shape = ("--batch", 1000, "--connections", 16, "--duration", "10s")
+        for _ in range(self.PAIRS):
+            grown = self.result(self.bench(*shape))
+            self.server.end(signal.SIGTERM)
+            sent, self.sent = self.sent, 0
+            empty = Server(self.options, self.group, "empty")
+            empty.start()
+            fresh = self.result(self.bench(*shape))
+            empty.end(signal.SIGTERM)
+            shutil.rmtree(empty.directory)
+            self.sent = sent
+            self.server.start()
+            rates = [round(report["events_per_second"]) for report in (grown, fresh)]
+            self.tell(
+                "beside an empty store",
+                events=sent,
+                events_per_second=rates[0],
+                of_the_empty=rates[1],
+                ratio=round(rates[0] / rates[1], 2),
+                p999_ms=[report["latency_ms"]["p999"] for report in (grown, fresh)],
+            )
 
     def load(self, name, *arguments):
         report = self.result(self.bench(*arguments))
@@ -477,7 +506,7 @@ def main():
     parser.add_argument("--topics", type=number, default=10_000)
     parser.add_argument("--payload-bytes", type=number)
     parser.add_argument("--seconds", type=int, default=20, help="for each part that has a time")
-    parser.add_argument("--parts", default="grow,repeats,conflicts,latencies,reads,kill,rebuild")
+    parser.add_argument("--parts", default="grow,beside_empty,repeats,conflicts,latencies,reads,kill,rebuild")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/oncelog")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="is deleted before and after")
     parser.add_argument("--keep", action="store_true", help="and not deleted after")

@@ -32,6 +32,7 @@ pub mod reader;
 mod reader_tests;
 pub mod recovery;
 pub mod room;
+mod room_pace;
 pub mod segment;
 pub mod storage;
 mod survey;

@@ -5,9 +5,6 @@
 //! change a length, and a full disk is met here, where nothing is at stake.
 //! (Why zeros and not fallocate: a write of 26 kB with fdatasync took 128 to 181 µs into
 //! zeros and 231 to 418 µs into fallocated or new blocks, p50 on ext4.)
-//!
-//! It shares the disk with the writer, whose syncs wait for what is under way. So zeros are
-//! written in small pieces, spread over half of the time in which they will be needed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +17,7 @@ use super::error::LogError;
 use super::inventory::RESERVE_NAME;
 use super::no_room::NoRoom;
 use super::recovery::put_file;
+use super::room_pace::Pace;
 use super::storage::{Storage, StorageFile, is_disk_full};
 
 /// How often a full disk is tried again.
@@ -33,12 +31,6 @@ const PIECE_BYTES: u64 = 256 * 1024;
 /// And synced in such: a disk that keeps them in a cache of its own would else write them all at
 /// the writer's next sync.
 const SYNC_EVERY_BYTES: u64 = 2 * 1024 * 1024;
-/// After each piece nothing is written for as long as it took at least, but no longer than this,
-/// while nobody waits: so that the writer has its share of the disk.
-const STEP_BACK_MAX: Duration = Duration::from_millis(50);
-/// Room is spread over no more time than this, or a burst would find too little.
-const SPREAD_MAX: Duration = Duration::from_secs(1);
-
 /// On a disk with less than this free the reserve may be given up at a start.
 const NO_ROOM_BYTES: u64 = 1024 * 1024;
 
@@ -84,21 +76,7 @@ struct State {
     /// Less than `min_free_bytes` is free.
     low: Option<NoRoom>,
     stopping: bool,
-    /// When room was taken last, and how much.
-    taken: Option<(Instant, u64)>,
-    /// In how much time the next is to be made.
-    spread: Duration,
-}
-
-impl State {
-    /// Room of this size is taken. The next is to be there when half of it is used, if that goes on
-    /// as with the one before.
-    fn was_taken(&mut self, bytes: u64, now: Instant) {
-        if let Some((at, before_bytes)) = self.taken.replace((now, bytes)) {
-            let share = bytes as f64 / before_bytes.max(1) as f64;
-            self.spread = (now - at).mul_f64(share / 2.0).min(SPREAD_MAX);
-        }
-    }
+    pace: Pace,
 }
 
 /// The maker of room, and its thread.
@@ -180,7 +158,7 @@ impl RoomMaker {
                     self.shared.options.segment_bytes,
                 );
                 state.demanded = 0;
-                state.was_taken(spare.bytes, Instant::now());
+                state.pace.was_taken(spare.bytes, Instant::now());
                 self.shared.changed.notify_all();
                 return Ok(spare);
             }
@@ -406,9 +384,8 @@ impl Shared {
     fn step_back(&self, begun: Instant, made_share: f64, took: Duration) {
         let state = self.lock();
         if state.demanded == 0 && !state.stopping {
-            let due = state.spread.mul_f64(made_share);
-            let pause = due.saturating_sub(begun.elapsed()).max(took);
-            drop(self.wait(state, Some(pause.min(STEP_BACK_MAX))));
+            let pause = state.pace.pause(made_share, begun.elapsed(), took);
+            drop(self.wait(state, Some(pause)));
         }
     }
 
