@@ -78,7 +78,8 @@ impl Drop for WorkerHandle {
 }
 
 /// How much less of a busy processor the flush thread asks for. With 4 and more it gets too little
-/// of one that publishers keep busy: then they wait, 0.2 s at a time, until merges have caught up.
+/// of one that publishers keep busy: then they wait, 0.2 s at a time, until merges have caught up. (By
+/// single runs: see RESULTS.md.)
 #[cfg(target_os = "linux")]
 const NICER_BY: i32 = 2;
 
