@@ -50,10 +50,10 @@ def stats():
 class Group:
     """A control group whose memory, page cache included, is limited."""
 
-    def __init__(self, limit):
+    def __init__(self, limit, name="growth"):
         v1 = pathlib.Path("/sys/fs/cgroup/memory")
         self.is_v1 = v1.is_dir()
-        self.path = (v1 if self.is_v1 else pathlib.Path("/sys/fs/cgroup")) / f"growth-{os.getpid()}"
+        self.path = (v1 if self.is_v1 else pathlib.Path("/sys/fs/cgroup")) / f"{name}-{os.getpid()}"
         self.path.mkdir()
         name = "memory.limit_in_bytes" if self.is_v1 else "memory.max"
         (self.path / name).write_text(str(limit))
@@ -76,10 +76,12 @@ class Group:
 class Server:
     """The server in its group, and how much memory it takes meanwhile."""
 
-    def __init__(self, options, group, directory="data"):
+    def __init__(self, options, group, directory="data", port=PORT):
         self.options = options
         self.group = group
         self.directory = options.work / directory
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
         self.anonymous = 0
         self.process = None
 
@@ -87,7 +89,7 @@ class Server:
         """Starts it; gives the seconds to the first answer, and to the first 200. To a publish,
         if that may be."""
         command = [self.options.binary, "serve", "--data-dir", self.directory]
-        command += ["--listen", f"127.0.0.1:{PORT}", *self.options.serve]
+        command += ["--listen", f"127.0.0.1:{self.port}", *self.options.serve]
         errors = open(self.options.work / "stderr", "ab")
         began = time.monotonic()
         self.process = subprocess.Popen(command, stderr=errors, preexec_fn=self.group.enter)
@@ -95,11 +97,11 @@ class Server:
         headers = {"content-type": "application/json"}
         first = None
         while True:
-            request = urllib.request.Request(URL + "/readyz")
+            request = urllib.request.Request(self.url + "/readyz")
             if publishes:
                 event = {"topic": "growth", "event_id": str(time.monotonic_ns()), "payload": 1}
                 body = json.dumps(event).encode()
-                request = urllib.request.Request(URL + "/publish", body, headers)
+                request = urllib.request.Request(self.url + "/publish", body, headers)
             try:
                 with urllib.request.urlopen(request, timeout=60) as answer:
                     seconds = round(time.monotonic() - began, 3)
@@ -147,9 +149,10 @@ class Growth:
         shown = "  ".join(f"{name} {value}" for name, value in figures.items())
         print(f"{what}: {shown}", flush=True)
 
-    def bench(self, *arguments, **popen):
-        command = [self.options.binary, "bench", "--url", URL, "--json", "--seed", str(SEED)]
-        command += ["--topics", str(self.options.topics), "--sent-before", str(self.sent)]
+    def bench(self, *arguments, url=URL, sent=None, **popen):
+        sent = self.sent if sent is None else sent
+        command = [self.options.binary, "bench", "--url", url, "--json", "--seed", str(SEED)]
+        command += ["--topics", str(self.options.topics), "--sent-before", str(sent)]
         if self.options.payload_bytes is not None:
             command += ["--payload-bytes", str(self.options.payload_bytes)]
         command += [str(argument) for argument in arguments]
@@ -220,20 +223,20 @@ class Growth:
     PAIRS = 5
 
     def beside_empty(self):
-        """The rate at this size and that of an empty store in turn, since the speed of a machine
-        that is shared changes from minute to minute."""
+        """The rate at this size and that of a new store in turn, since the speed of a machine that
+        is shared changes from minute to minute. The grown one goes on running, idle."""
         shape = ("--batch", 1000, "--connections", 16, "--duration", "10s")
+        group = Group(self.options.memory, "growth-empty")
         for _ in range(self.PAIRS):
+            sent = self.sent
             grown = self.result(self.bench(*shape))
-            self.server.end(signal.SIGTERM)
-            sent, self.sent = self.sent, 0
-            empty = Server(self.options, self.group, "empty")
+            sent_in_all = self.sent
+            empty = Server(self.options, group, "empty", PORT + 1)
             empty.start()
-            fresh = self.result(self.bench(*shape))
+            fresh = self.result(self.bench(*shape, url=empty.url, sent=0))
             empty.end(signal.SIGTERM)
             shutil.rmtree(empty.directory)
-            self.sent = sent
-            self.server.start()
+            self.sent = sent_in_all
             rates = [round(report["events_per_second"]) for report in (grown, fresh)]
             self.tell(
                 "beside an empty store",
@@ -242,7 +245,11 @@ class Growth:
                 of_the_empty=rates[1],
                 ratio=round(rates[0] / rates[1], 2),
                 p999_ms=[report["latency_ms"]["p999"] for report in (grown, fresh)],
+                server_cpu_seconds_per_million=[
+                    report["server_cpu_seconds_per_million"] for report in (grown, fresh)
+                ],
             )
+        group.remove()
 
     def load(self, name, *arguments):
         report = self.result(self.bench(*arguments))
@@ -506,7 +513,7 @@ def main():
     parser.add_argument("--topics", type=number, default=10_000)
     parser.add_argument("--payload-bytes", type=number)
     parser.add_argument("--seconds", type=int, default=20, help="for each part that has a time")
-    parser.add_argument("--parts", default="grow,beside_empty,repeats,conflicts,latencies,reads,kill,rebuild")
+    parser.add_argument("--parts", default="grow,kill,rebuild,beside_empty,repeats,conflicts,latencies,reads")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/oncelog")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="is deleted before and after")
     parser.add_argument("--keep", action="store_true", help="and not deleted after")

@@ -152,7 +152,11 @@ fn take(shared: &Shared, state: FoldState, change: impl FnOnce(&mut Live)) {
     let mut live = shared.write();
     change(&mut live);
     live.active.state = state;
-    let due = live.active.len() >= shared.options.flush_at_events && live.frozen.is_none();
+    let (waiting, flush_at) = (live.active.len(), shared.options.flush_at_events);
+    let due = waiting >= flush_at && live.frozen.is_none();
+    if waiting >= flush_at / 2 && live.frozen.is_some() {
+        shared.pace.set_haste(true);
+    }
     let begun = live.active.since.is_none();
     if begun {
         live.active.since = Some(Instant::now());

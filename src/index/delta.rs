@@ -5,8 +5,11 @@ use std::time::Instant;
 use hashbrown::HashMap;
 
 use super::digest::KeyDigest;
+use super::error::IndexError;
 use super::fold::{First, FoldState};
+use super::key_block::{Entry, number_of};
 use super::note::Note;
+use super::pace::Pace;
 use super::topics::TopicCount;
 use crate::event::Seq;
 
@@ -24,6 +27,15 @@ type Keys = HashMap<KeyDigest, First>;
 
 /// A table of which less than one part in so many was used is not used again.
 const ROOM_USED_PARTS: usize = 16;
+
+/// How many keys are sorted at once, about: what takes some ten microseconds.
+const SORTED_TOGETHER: usize = 512;
+
+/// Into how many parts they are shared out at most, as a power of two.
+const PARTS_BITS_MAX: u32 = 10;
+
+/// How many keys are looked through before others may go first.
+const TAKEN_TOGETHER: usize = 1024;
 
 /// The effect of the frames in `(after, state.applied()]`.
 #[derive(Debug)]
@@ -91,6 +103,38 @@ impl Delta {
         })
     }
 
+    /// Gives its keys in their order. It takes as much memory again as the keys.
+    ///
+    /// # Errors
+    /// What `give` returns.
+    pub(super) fn in_order(
+        &self,
+        pace: &Pace,
+        mut give: impl FnMut(Entry) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        // Digests are spread evenly, so a first look at their highest bits shares them out.
+        let bits = (self.keys.len() / SORTED_TOGETHER).checked_ilog2();
+        let bits = bits.unwrap_or(0).min(PARTS_BITS_MAX);
+        let share = self.keys.len() >> bits;
+        let part = || Vec::with_capacity(share + share / 4);
+        let mut parts: Vec<Vec<Entry>> = (0..1 << bits).map(|_| part()).collect();
+        for (place, (key, first)) in self.keys.iter().enumerate() {
+            let high = number_of(*key).checked_shr(u128::BITS - bits).unwrap_or(0);
+            parts[high as usize].push(Entry {
+                key: *key,
+                first: *first,
+            });
+            if place % TAKEN_TOGETHER == 0 {
+                pace.give_way();
+            }
+        }
+        for mut part in parts {
+            part.sort_unstable_by_key(|entry| number_of(entry.key));
+            part.into_iter().try_for_each(&mut give)?;
+        }
+        Ok(())
+    }
+
     /// The seqs of a topic in `(after, upto]`.
     pub(super) fn seqs_of(&self, topic: u64, after: Seq, upto: Seq) -> &[Seq] {
         let Some(place) = self.topic_places.get(&topic) else {
@@ -138,5 +182,56 @@ mod tests {
         filled(&mut delta, 100);
         let delta = Delta::on(FoldState::default(), delta.into_room());
         assert_eq!((delta.keys.len(), delta.keys.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn keys_come_in_their_order_each_once_however_many_there_are() {
+        for count in [
+            1,
+            2,
+            SORTED_TOGETHER,
+            SORTED_TOGETHER * 2,
+            30_000,
+            1_200_000,
+        ] {
+            let mut delta = Delta::on(FoldState::default(), DeltaRoom::default());
+            // An odd factor: no two are the same, and all parts get some.
+            let spread =
+                |number: u128| number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+            let keys: Vec<u128> = (1..=count as u128).map(spread).collect();
+            for key in &keys {
+                let first = First {
+                    seq: Seq::new(*key as u64),
+                    payload: PayloadDigest([0; 16]),
+                };
+                delta.keys.insert(KeyDigest(key.to_be_bytes()), first);
+            }
+            let mut came = Vec::new();
+            let given = delta.in_order(&Pace::new(), |entry| {
+                came.push(number_of(entry.key));
+                assert_eq!(entry.first.seq, Seq::new(number_of(entry.key) as u64));
+                Ok(())
+            });
+            given.expect("nothing refuses");
+            let mut expected = keys;
+            expected.sort_unstable();
+            assert!(came == expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_ends_it() {
+        let mut delta = Delta::on(FoldState::default(), DeltaRoom::default());
+        filled(&mut delta, 3000);
+        let mut given = 0;
+        let ended = delta.in_order(&Pace::new(), |_| {
+            given += 1;
+            match given {
+                10 => Err(IndexError::Closed),
+                _ => Ok(()),
+            }
+        });
+        assert!(matches!(ended, Err(IndexError::Closed)));
+        assert_eq!(given, 10);
     }
 }

@@ -10,6 +10,7 @@ use super::options::Shape;
 use super::postings::block::Entry;
 use super::postings::builder::{BlockBuilder, Row};
 use super::postings::generation::Generation;
+use super::run_builder::RunMaker;
 use super::run_row::RunRow;
 use super::schema::counts::CountWriter;
 use super::schema::head::{self, Head};
@@ -25,13 +26,14 @@ pub(super) fn write(
     run: Option<&RunRow>,
     generation: u64,
     [before, head]: [&Head; 2],
-    shape: &Shape,
+    maker: &RunMaker,
 ) -> Result<(), IndexError> {
+    let shape = &maker.shape;
     if let Some(row) = run {
         runs::name(transaction, row)?;
     }
     write_notes(transaction, delta, shape)?;
-    write_topics(transaction, delta, before.topics, generation, shape)?;
+    write_topics(transaction, delta, before.topics, generation, maker)?;
     head::write(transaction, head)
 }
 
@@ -79,14 +81,17 @@ fn write_topics(
     delta: &Delta,
     topics_before: u64,
     generation: u64,
-    shape: &Shape,
+    RunMaker { shape, pace, .. }: &RunMaker,
 ) -> Result<(), IndexError> {
     let mut topics: Vec<&TopicDelta> = delta.topics.iter().collect();
     topics.sort_unstable_by_key(|topic| topic.before.no);
     let mut names = TopicWriter::on(connection)?;
     let mut counts = CountWriter::on(connection, topics_before)?;
     let mut blocks = BlockBuilder::begin(generation, delta.after, shape.postings_bytes);
-    let mut insert = |row: Row| generations::insert(connection, generation, &row);
+    let mut insert = |row: Row| {
+        pace.give_way();
+        generations::insert(connection, generation, &row)
+    };
     for TopicDelta { before, seqs } in topics {
         let entry = Entry {
             topic: before.no,

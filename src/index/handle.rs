@@ -94,14 +94,15 @@ impl Index {
         let identity = Identity::now(&files)?;
         let runs = live.runs.to_vec();
         let neighbours = Neighbours::new(shape.reach.clone());
+        let shared = Arc::new(Shared::new(options.clone(), live));
         let maker = RunMaker {
             files: files.clone(),
             log_id,
             durability: options.durability,
             shape,
+            pace: shared.pace.clone(),
         };
         let writer = Writer::new(writing, identity, head, maker, &options, runs, generations);
-        let shared = Arc::new(Shared::new(options.clone(), live));
         Ok(Index {
             worker: WorkerHandle::start(Arc::clone(&shared), writer)?,
             shared,

@@ -14,7 +14,7 @@
 //! | `delta` `topics` `shared` | what is in memory |
 //! | `handle` `apply` `known` `lookup` (`foresight`: beforehand) `ask` | the way in and out |
 //! | `neighbours` | what of the log is remembered for repeats in its order |
-//! | `worker` `writer` `flush` `merging` (`generation_merging`) `merge` `health` | the flush thread |
+//! | `worker` `writer` `flush` `merging` (`generation_merging`) `merge` `pace` `health` | the flush thread |
 //! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
 //! | `run_builder` `run_writer` `direct` `steps` `closing` | how they are made, and go |
 //! | `postings` | generations of what each topic has, as blocks, and merges of these |
@@ -46,6 +46,7 @@ mod merging;
 mod neighbours;
 mod note;
 mod options;
+mod pace;
 mod pages;
 mod postings;
 mod query;

@@ -6,6 +6,7 @@ use super::files::Files;
 use super::filter::{FilterShape, LINE_BYTES, Lines};
 use super::key_block::{BlockPacker, Entry, number_of};
 use super::options::{Durability, Shape};
+use super::pace::Pace;
 use super::run_file::{RunFile, fence_block};
 use super::run_row::RunRow;
 use super::run_writer::{RunWriter, Stream};
@@ -18,6 +19,7 @@ pub(super) struct RunMaker {
     pub(super) log_id: [u8; 16],
     pub(super) durability: Durability,
     pub(super) shape: Shape,
+    pub(super) pace: Pace,
 }
 
 /// A run in the making. Dropping it removes its file.
@@ -149,6 +151,7 @@ impl RunBuilder {
         let block = self.packer.finish(self.row.salt, number, covers_to);
         self.keys.push(&block, &mut self.out)?;
         self.row.key_blocks += 1;
+        self.maker.pace.give_way();
         if self.fences.len() as u64 == self.row.fences_each() {
             self.finish_group()?;
         }

@@ -11,6 +11,7 @@ use super::delta::{Delta, DeltaRoom};
 use super::error::IndexError;
 use super::health::Tries;
 use super::options::IndexOptions;
+use super::pace::Pace;
 use super::run::Run;
 use super::topics::Topics;
 use crate::event::Seq;
@@ -53,9 +54,17 @@ pub(super) struct Signal {
     pub(super) gone: bool,
 }
 
+impl Signal {
+    /// Whether somebody waits for the end, or for more than is flushed.
+    fn is_waited_for(&self, flushed: Seq) -> bool {
+        self.stop || self.flush_upto > flushed
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: IndexOptions,
+    pub(super) pace: Pace,
     live: RwLock<Live>,
     /// For the next delta.
     room: Mutex<DeltaRoom>,
@@ -80,6 +89,7 @@ impl Shared {
     pub(super) fn new(options: IndexOptions, live: Live) -> Shared {
         Shared {
             options,
+            pace: Pace::new(),
             live: RwLock::new(live),
             room: Mutex::default(),
             signal: Mutex::default(),
@@ -165,10 +175,23 @@ impl Shared {
 
     /// Changes the signal and wakes the flush thread.
     pub(super) fn tell_worker(&self, change: impl FnOnce(&mut Signal)) {
+        let flushed = self.read().flushed;
         let mut signal = self.signal();
         change(&mut signal);
+        if signal.is_waited_for(flushed) {
+            self.pace.set_haste(true);
+        }
         signal.woken = true;
         self.to_worker.notify_one();
+    }
+
+    /// Sets the pace: in haste if this says so, or if somebody waits for the flush thread.
+    pub(super) fn set_haste_if(&self, in_haste: bool) {
+        let flushed = self.read().flushed;
+        // Under the lock, so that nobody's haste is taken back.
+        let signal = self.signal();
+        self.pace
+            .set_haste(in_haste || signal.is_waited_for(flushed));
     }
 
     /// Changes the signal and wakes those who wait for the flush thread.

@@ -30,6 +30,9 @@ const WITHOUT_FLUSH_MAX: Duration = Duration::from_secs(30);
 /// A flush that is due goes first until so many flushes' worth of merging are owed.
 const FLUSHES_OWED_MAX: u64 = 8;
 
+/// There is time while no more than this part of the merging is owed that may be.
+const MERGE_DEBT_PARTS: u64 = 4;
+
 /// Stops and joins the flush thread when dropped.
 #[derive(Debug)]
 pub(super) struct WorkerHandle {
@@ -188,6 +191,7 @@ impl Worker<'_> {
 
     /// Flushes are timed, so that one may delay the next.
     fn flush(&mut self, delta: Arc<Delta>) -> Result<(), IndexError> {
+        self.set_pace();
         let begun = Instant::now();
         self.try_flush(delta)?;
         let ended = Instant::now();
@@ -237,6 +241,7 @@ impl Worker<'_> {
             return Ok(false);
         }
         self.merge_after = None;
+        self.set_pace();
         let begun = Instant::now();
         let worked = self.slice();
         match worked {
@@ -265,6 +270,12 @@ impl Worker<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// In haste when merges are behind, or somebody waits. Who comes to wait later says so.
+    fn set_pace(&self) {
+        let is_behind = self.merge_debt > self.merge_debt_max / MERGE_DEBT_PARTS;
+        self.shared.set_haste_if(is_behind);
     }
 
     fn slice(&mut self) -> Result<Option<Merged>, IndexError> {

@@ -16,7 +16,6 @@ use super::error::IndexError;
 use super::files::Identity;
 use super::flush;
 use super::generation_merging::Generations;
-use super::key_block::{Entry, number_of};
 use super::merge::Merge;
 use super::merging::Handover;
 use super::options::IndexOptions;
@@ -120,20 +119,10 @@ impl Writer {
     fn prepare(&mut self, delta: &Delta, topics: u64) -> Result<Prepared, IndexError> {
         let mut run = None;
         if !delta.keys.is_empty() {
-            let mut entries: Vec<Entry> = delta
-                .keys
-                .iter()
-                .map(|(key, first)| Entry {
-                    key: *key,
-                    first: *first,
-                })
-                .collect();
-            entries.sort_unstable_by_key(|entry| number_of(entry.key));
             let id = self.next_run_id();
-            let mut builder = RunBuilder::begin(&self.maker, id, entries.len() as u64, false)?;
-            for entry in entries {
-                builder.push(entry)?;
-            }
+            let count = delta.keys.len() as u64;
+            let mut builder = RunBuilder::begin(&self.maker, id, count, false)?;
+            delta.in_order(&self.maker.pace, |entry| builder.push(entry))?;
             run = Some(Arc::new(builder.finish()?));
         }
         let head = Head {
@@ -158,12 +147,18 @@ impl Writer {
 
     fn write(&mut self, delta: &Delta, prepared: &Prepared) -> Result<(), IndexError> {
         let row = prepared.run.as_ref().map(|run| &run.row);
-        let shape = &self.maker.shape;
-        shape.steps.before(Step::Commit)?;
+        self.maker.shape.steps.before(Step::Commit)?;
         match begin(&mut self.connection, &self.head, &prepared.head)? {
             Some(transaction) => {
                 let heads = [&self.head, &prepared.head];
-                flush::write(&transaction, delta, row, prepared.generation, heads, shape)?;
+                flush::write(
+                    &transaction,
+                    delta,
+                    row,
+                    prepared.generation,
+                    heads,
+                    &self.maker,
+                )?;
                 Ok(transaction.commit()?)
             }
             None => Ok(()),

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 
-use measure::Plan;
+use measure::{Plan, Requests};
 use servers::Server;
 
 /// oncelog beside its peers: every answer after a sync, the same events, fresh directories.
@@ -51,9 +51,9 @@ struct CompareOptions {
     #[arg(long)]
     quick: bool,
 
-    /// Batch and connections of a request
-    #[arg(long, value_name = "BATCH:CONNECTIONS", value_delimiter = ',', default_values = ["1:64", "100:16", "1000:16"], value_parser = measure::parse_load)]
-    loads: Vec<(usize, usize)>,
+    /// Events of a request, and connections; with a rate, in events a second, in an open loop
+    #[arg(long, value_name = "BATCH:CONNECTIONS[:RATE]", value_delimiter = ',', default_values = ["1:64", "100:16", "1000:16"])]
+    loads: Vec<Requests>,
 
     /// Which peers, besides oncelog
     #[arg(long, value_delimiter = ',', default_values = servers::PEERS)]
@@ -114,9 +114,9 @@ async fn compare(options: &CompareOptions) -> Result<()> {
     ensure!(plan.rounds > 0 && plan.seconds > 0, "nothing to measure");
     println!("{}", disk::look(&options.dir)?);
     let mut text = String::new();
-    for &(batch, connections) in &options.loads {
-        let rounds = plan.measure(&servers, batch, connections).await?;
-        text += &table::rows(&servers, batch, connections, &rounds);
+    for &requests in &options.loads {
+        let rounds = plan.measure(&servers, requests).await?;
+        text += &table::rows(&servers, requests, &rounds);
     }
     println!("{}\n{text}{}", table::HEAD, disk::look(&options.dir)?);
     Ok(())

@@ -1,11 +1,13 @@
 //! Rounds of measurements: every server in turn, on a fresh directory.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 use oncelog::cli::bench::engine::{End, Load, Measured};
 use oncelog::cli::bench::shape::{Ids, Shape};
 use oncelog::cli::bench::{Age, Share};
@@ -36,13 +38,14 @@ pub(crate) struct Figures {
     round: usize,
     batch: usize,
     connections: usize,
+    rate: Option<u64>,
     event_bytes: usize,
     seconds: f64,
     events: u64,
     pub(crate) events_per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
-    p999_ms: f64,
+    pub(crate) p999_ms: f64,
     max_ms: f64,
     pub(crate) server_cpu_seconds_per_million: f64,
     pub(crate) bench_cpu_seconds_per_million: f64,
@@ -50,12 +53,46 @@ pub(crate) struct Figures {
     pub(crate) disk_bytes_per_event: f64,
 }
 
-/// Reads `100:16`.
-pub(crate) fn parse_load(text: &str) -> Result<(usize, usize)> {
-    let (batch, connections) = text.split_once(':').context("such as 100:16")?;
-    let (batch, connections) = (batch.parse()?, connections.parse()?);
-    ensure!(batch > 0 && connections > 0, "neither may be 0");
-    Ok((batch, connections))
+/// What requests are sent.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Requests {
+    /// Events of each.
+    pub(crate) batch: usize,
+    /// Each has one in flight.
+    pub(crate) connections: usize,
+    /// Events a second, in an open loop: latencies count from when a request was due.
+    pub(crate) rate: Option<u64>,
+}
+
+impl FromStr for Requests {
+    type Err = Error;
+
+    /// Reads `100:16`, or `100:16:300000` with a rate.
+    fn from_str(text: &str) -> Result<Requests> {
+        let (batch, rest) = text.split_once(':').context("such as 100:16")?;
+        let (connections, rate) = match rest.split_once(':') {
+            Some((connections, rate)) => (connections, Some(rate.parse()?)),
+            None => (rest, None),
+        };
+        let (batch, connections) = (batch.parse()?, connections.parse()?);
+        let some = batch > 0 && connections > 0 && rate != Some(0);
+        ensure!(some, "none may be 0");
+        Ok(Requests {
+            batch,
+            connections,
+            rate,
+        })
+    }
+}
+
+impl Display for Requests {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.batch, self.connections)?;
+        match self.rate {
+            Some(rate) => write!(f, " at {rate}/s"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Plan {
@@ -63,19 +100,19 @@ impl Plan {
     pub(crate) async fn measure(
         &self,
         servers: &[Server],
-        batch: usize,
-        connections: usize,
+        requests: Requests,
     ) -> Result<Vec<Round>> {
         let mut rounds = Vec::new();
         for number in 1..=self.rounds {
             let mut round = Round::new();
             for server in servers {
-                let figures = self.measure_one(server, number, batch, connections).await;
+                let figures = self.measure_one(server, number, requests).await;
                 let figures = figures.with_context(|| server.name().to_owned())?;
                 eprintln!(
-                    "batch {batch}, round {number}: {} {:.0} events/s",
+                    "{requests}, round {number}: {} {:.0} events/s, p99 {:.2} ms",
                     server.name(),
-                    figures.events_per_second
+                    figures.events_per_second,
+                    figures.p99_ms
                 );
                 self.keep(&figures)?;
                 round.push(figures);
@@ -89,14 +126,13 @@ impl Plan {
         &self,
         server: &Server,
         round: usize,
-        batch: usize,
-        connections: usize,
+        requests: Requests,
     ) -> Result<Figures> {
         let dir = tempfile::tempdir_in(&self.dir)?;
         let data_dir = dir.path().join("data");
         let process = server.start(&data_dir).await?;
         let disk_before = disk_bytes(&data_dir, server.not_data())?;
-        let load = self.load(batch, connections)?;
+        let load = self.load(requests)?;
         let event_bytes = load.shape.event_bytes();
         let cpu_before = process.cpu_seconds()?;
         let measured = server.drive(process.port, load).await?;
@@ -116,8 +152,9 @@ impl Plan {
             server: server.name().to_owned(),
             version: server.version().to_owned(),
             round,
-            batch,
-            connections,
+            batch: requests.batch,
+            connections: requests.connections,
+            rate: requests.rate,
             event_bytes,
             seconds,
             events: tally.events,
@@ -133,15 +170,15 @@ impl Plan {
         })
     }
 
-    fn load(&self, batch: usize, connections: usize) -> Result<Load> {
+    fn load(&self, requests: Requests) -> Result<Load> {
         let shape = Shape::new(1, Ids::Random, TOPICS, None).context("a shape")?;
         Ok(Load {
             shape,
             seed: 1,
-            batch,
-            connections,
+            batch: requests.batch,
+            connections: requests.connections,
             end: End::After(Duration::from_secs(self.seconds)),
-            rate: None,
+            rate: requests.rate,
             repeats: Share::NONE,
             age: Age::Any,
             known: 0,
@@ -157,5 +194,20 @@ impl Plan {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
         writeln!(file, "{}", serde_json::to_string(figures)?)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_as_they_are_shown_in_the_help() {
+        let read = |text: &str| text.parse::<Requests>().map(|read| read.to_string());
+        assert_eq!(read("100:16").expect("requests"), "100, 16");
+        assert_eq!(read("1:64:20000").expect("requests"), "1, 64 at 20000/s");
+        for wrong in ["", "100", "0:16", "100:0", "1:64:0", "1:64:x", "1:64:2:3"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -2,43 +2,44 @@
 
 use std::fmt::Write as _;
 
-use super::measure::{Figures, Round};
+use super::measure::{Figures, Requests, Round};
 use super::servers::Server;
 
 pub(crate) const HEAD: &str = "\n\
-| batch, connections | server | events/s | oncelog's ratio to it | p50, p99 ms | CPU s per M events | of the load | disk bytes an event |\n\
+| batch, connections | server | events/s | oncelog's ratio to it | p50, p99, p99.9 ms | CPU s per M events | of the load | disk bytes an event |\n\
 |---|---|---|---|---|---|---|---|";
 
 /// A row for each server: median and, in brackets, least and most of all rounds. The ratios
-/// are those of each round.
-pub(crate) fn rows(
-    servers: &[Server],
-    batch: usize,
-    connections: usize,
-    rounds: &[Round],
-) -> String {
+/// are those of each round: of the rates, or where the rate is given, of p99.
+pub(crate) fn rows(servers: &[Server], requests: Requests, rounds: &[Round]) -> String {
     let mut text = String::new();
     for (place, server) in servers.iter().enumerate() {
         let of = |figure: fn(&Figures) -> f64| -> Vec<f64> {
             rounds.iter().map(|round| figure(&round[place])).collect()
         };
-        let rate = |figures: &Figures| figures.events_per_second;
+        let (of_what, compared): (_, fn(&Figures) -> f64) = match requests.rate {
+            None => ("", |figures| figures.events_per_second),
+            Some(_) => ("p99: ", |figures| figures.p99_ms),
+        };
         let ratios = rounds
             .iter()
-            .map(|round| rate(&round[0]) / rate(&round[place]));
+            .map(|round| compared(&round[0]) / compared(&round[place]));
         let ratio = match place {
             0 => "1".to_owned(),
-            _ => spread(ratios.collect(), |ratio| format!("{ratio:.2}")),
+            _ => of_what.to_owned() + &spread(ratios.collect(), |ratio| format!("{ratio:.2}")),
         };
         let busy = median(of(|figures| figures.bench_busy));
         // Into memory: it cannot fail.
         let _ = writeln!(
             text,
-            "| {batch}, {connections} | {} | {} | {ratio} | {:.2}, {:.2} | {} | {:.2} ({:.0} % busy) | {:.0} |",
+            "| {requests} | {} | {} | {ratio} | {:.2}, {:.2}, {:.2} | {} | {:.2} ({:.0} % busy) | {:.0} |",
             server.name(),
-            spread(of(rate), |rate| format!("{rate:.0}")),
+            spread(of(|figures| figures.events_per_second), |rate| format!(
+                "{rate:.0}"
+            )),
             median(of(|figures| figures.p50_ms)),
             median(of(|figures| figures.p99_ms)),
+            median(of(|figures| figures.p999_ms)),
             spread(
                 of(|figures| figures.server_cpu_seconds_per_million),
                 |cpu| { format!("{cpu:.2}") }
