@@ -513,7 +513,7 @@ def main():
     parser.add_argument("--topics", type=number, default=10_000)
     parser.add_argument("--payload-bytes", type=number)
     parser.add_argument("--seconds", type=int, default=20, help="for each part that has a time")
-    parser.add_argument("--parts", default="grow,kill,rebuild,beside_empty,repeats,conflicts,latencies,reads")
+    parser.add_argument("--parts", default="grow,rebuild,beside_empty,repeats,conflicts,latencies,reads,kill")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/oncelog")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="is deleted before and after")
     parser.add_argument("--keep", action="store_true", help="and not deleted after")

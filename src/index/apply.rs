@@ -147,6 +147,9 @@ fn differing_originals(
     Ok(originals)
 }
 
+/// A flush has time while less than this part of the next one waits.
+const HASTE_PARTS: u64 = 4;
+
 /// Changes the active delta, and wakes the flush thread if that has made something due.
 fn take(shared: &Shared, state: FoldState, change: impl FnOnce(&mut Live)) {
     let mut live = shared.write();
@@ -154,7 +157,7 @@ fn take(shared: &Shared, state: FoldState, change: impl FnOnce(&mut Live)) {
     live.active.state = state;
     let (waiting, flush_at) = (live.active.len(), shared.options.flush_at_events);
     let due = waiting >= flush_at && live.frozen.is_none();
-    if waiting >= flush_at / 2 && live.frozen.is_some() {
+    if waiting >= flush_at / HASTE_PARTS && live.frozen.is_some() {
         shared.pace.set_haste(true);
     }
     let begun = live.active.since.is_none();
