@@ -186,7 +186,7 @@ fn insert(live: &mut Live, arrivals: &Arrivals, judged: &[Judged]) {
             });
             continue;
         }
-        active.keys.insert(
+        active.keys.add(
             arrival.key,
             First {
                 seq: judged.seq,

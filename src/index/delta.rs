@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use hashbrown::HashMap;
 
-use super::digest::KeyDigest;
+use super::delta_keys::DeltaKeys;
 use super::error::IndexError;
-use super::fold::{First, FoldState};
+use super::fold::FoldState;
 use super::key_block::{Entry, number_of};
 use super::note::Note;
 use super::pace::Pace;
@@ -21,9 +21,6 @@ pub(super) struct TopicDelta {
     /// Ascending; at least one by the time anyone looks.
     pub(super) seqs: Vec<Seq>,
 }
-
-/// What is known of each key.
-type Keys = HashMap<KeyDigest, First>;
 
 /// A table of which less than one part in so many was used is not used again.
 const ROOM_USED_PARTS: usize = 16;
@@ -43,7 +40,7 @@ pub(super) struct Delta {
     pub(super) after: Seq,
     /// At its end.
     pub(super) state: FoldState,
-    pub(super) keys: Keys,
+    pub(super) keys: DeltaKeys,
     /// In order of seq.
     pub(super) notes: Vec<Note>,
     /// In order of first appearance here.
@@ -56,7 +53,7 @@ pub(super) struct Delta {
 /// An empty table that has grown before. While a large one grows, which takes tens of
 /// milliseconds, nothing is judged; and memory that is new to the process is slow at first.
 #[derive(Debug, Default)]
-pub(super) struct DeltaRoom(Keys);
+pub(super) struct DeltaRoom(DeltaKeys);
 
 impl Delta {
     /// An empty delta on top of this state, with the room of an earlier one.
@@ -118,15 +115,12 @@ impl Delta {
         let share = self.keys.len() >> bits;
         let part = || Vec::with_capacity(share + share / 4);
         let mut parts: Vec<Vec<Entry>> = (0..1 << bits).map(|_| part()).collect();
-        for (place, (key, first)) in self.keys.iter().enumerate() {
-            let high = number_of(*key).checked_shr(u128::BITS - bits).unwrap_or(0);
-            parts[high as usize].push(Entry {
-                key: *key,
-                first: *first,
-            });
-            if place % TAKEN_TOGETHER == 0 {
-                pace.give_way();
+        for taken in self.keys.entries().chunks(TAKEN_TOGETHER) {
+            for entry in taken {
+                let high = number_of(entry.key).checked_shr(u128::BITS - bits);
+                parts[high.unwrap_or(0) as usize].push(*entry);
             }
+            pace.give_way();
         }
         for mut part in parts {
             part.sort_unstable_by_key(|entry| number_of(entry.key));
@@ -156,7 +150,8 @@ impl Delta {
 
 #[cfg(test)]
 mod tests {
-    use super::super::digest::PayloadDigest;
+    use super::super::digest::{KeyDigest, PayloadDigest};
+    use super::super::fold::First;
     use super::*;
 
     fn filled(delta: &mut Delta, count: u128) {
@@ -165,7 +160,7 @@ mod tests {
                 seq: Seq::FIRST,
                 payload: PayloadDigest([0; 16]),
             };
-            delta.keys.insert(KeyDigest(number.to_le_bytes()), first);
+            delta.keys.add(KeyDigest(number.to_le_bytes()), first);
         }
     }
 
@@ -204,7 +199,7 @@ mod tests {
                     seq: Seq::new(*key as u64),
                     payload: PayloadDigest([0; 16]),
                 };
-                delta.keys.insert(KeyDigest(key.to_be_bytes()), first);
+                delta.keys.add(KeyDigest(key.to_be_bytes()), first);
             }
             let mut came = Vec::new();
             let given = delta.in_order(&Pace::new(), |entry| {

@@ -126,12 +126,8 @@ fn look(
 }
 
 pub(super) fn in_deltas(live: &Live, key: KeyDigest) -> Option<First> {
-    let frozen = || {
-        live.frozen
-            .as_ref()
-            .and_then(|frozen| frozen.keys.get(&key))
-    };
-    live.active.keys.get(&key).or_else(frozen).copied()
+    let frozen = || live.frozen.as_ref().and_then(|frozen| frozen.keys.get(key));
+    live.active.keys.get(key).or_else(frozen)
 }
 
 fn mark_repeats(

@@ -11,7 +11,7 @@
 //! | file | has |
 //! |---|---|
 //! | `digest` (`lanes`: many at once) `canonical` `fold` (`logged`: what it reads back) | the pure part |
-//! | `delta` `topics` `shared` | what is in memory |
+//! | `delta` (`delta_keys`) `topics` `shared` | what is in memory |
 //! | `handle` `apply` `known` `lookup` (`foresight`: beforehand) `ask` | the way in and out |
 //! | `neighbours` | what of the log is remembered for repeats in its order |
 //! | `worker` `writer` `flush` `merging` (`generation_merging`) `merge` `pace` `health` | the flush thread |
@@ -26,6 +26,7 @@ mod ask;
 pub mod canonical;
 mod closing;
 mod delta;
+mod delta_keys;
 pub mod digest;
 mod direct;
 mod error;

@@ -32,10 +32,16 @@ fn stopped() -> io::Error {
     io::Error::other("stopped here")
 }
 
-/// Flushes and merges, until the plan lets a step fail or little is left to merge, and for a
-/// moment after. New ids, and old ones again.
-fn live(directory: &Path, index: &Index, model: &mut Model, is_over: impl Fn() -> bool) {
-    for batch in 0..12u16 {
+/// So many flushes, and merges, until the plan lets a step fail or little is left to merge, and for
+/// a moment after. New ids, and old ones again.
+fn live(
+    directory: &Path,
+    index: &Index,
+    model: &mut Model,
+    flushes: u16,
+    is_over: impl Fn() -> bool,
+) {
+    for batch in 0..flushes {
         let sent = (0..9)
             .map(|id| ((id % 4) as u8, (batch * 7 + id), 0))
             .collect();
@@ -73,9 +79,12 @@ fn check(directory: &Path, mut model: Model, what: &str) {
     assert_eq!(run_files(directory), named_runs(directory), "{what}");
 }
 
-/// Lives once, until a step for which this says so: that one and all later ones fail. What is
+/// Lives once, with so many flushes, until a step for which this says so: that one and all later ones fail. What is
 /// left is gone on with. Returns the step; `None` when there was none.
-fn stop_before(mut is_the_end: impl FnMut(Step) -> bool + Send + 'static) -> Option<Step> {
+fn stop_before(
+    flushes: u16,
+    mut is_the_end: impl FnMut(Step) -> bool + Send + 'static,
+) -> Option<Step> {
     let directory = tempfile::tempdir().unwrap();
     let shape = tiny_shape();
     let index = open(directory.path(), &shape).unwrap();
@@ -90,7 +99,7 @@ fn stop_before(mut is_the_end: impl FnMut(Step) -> bool + Send + 'static) -> Opt
         Err(stopped())
     });
     let mut model = Model::default();
-    live(directory.path(), &index, &mut model, || {
+    live(directory.path(), &index, &mut model, flushes, || {
         reached.lock().unwrap().is_some()
     });
     drop(index);
@@ -106,7 +115,7 @@ fn a_stop_at_any_step_leaves_what_can_be_gone_on_with() {
     let mut met = BTreeMap::<String, u32>::new();
     for stop_at in 0.. {
         let mut count = 0;
-        let step = stop_before(move |_| {
+        let step = stop_before(12, move |_| {
             count += 1;
             count > stop_at
         });
@@ -138,7 +147,8 @@ fn a_stop_before_a_merged_generation_is_named_leaves_what_can_be_gone_on_with() 
     let mut stops = 0;
     for naming in 0.. {
         let mut namings = 0;
-        let stopped = stop_before(move |step| {
+        // The more flushes a merge finds waiting, the fewer merges there are.
+        let stopped = stop_before(30, move |step| {
             namings += u32::from(step == Step::NamePostings);
             namings > naming
         });
@@ -234,7 +244,7 @@ fn cut_power_at_any_step(with_reader: bool) {
             Ok(())
         });
         let mut model = Model::default();
-        live(directory.path(), &index, &mut model, || {
+        live(directory.path(), &index, &mut model, 12, || {
             *is_over.lock().unwrap()
         });
         drop(index);
