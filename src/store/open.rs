@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use super::directories::{make_dir, make_dir_all, refuse_foreign};
 use super::file_system_kind;
 use super::known_index::KnownIndex;
-use super::lock::DataLock;
 use super::open_error::OpenError;
 use super::options::StoreOptions;
 use super::rights;
@@ -24,7 +23,7 @@ use crate::event::Seq;
 use crate::index::{Index, IndexOptions};
 use crate::log::inventory::Inventory;
 use crate::log::storage::{FileSystem, Storage};
-use crate::log::{self, LogOptions, OpenedLog};
+use crate::log::{self, DataLock, LogOptions, OpenedLog};
 use crate::replayer::{Inbox, IndexPlace, Replayer};
 
 impl Store {

@@ -1,5 +1,5 @@
-//! `data/lock`: one process at a time. The file is never deleted, since whoever waits on
-//! a deleted file locks nothing.
+//! `lock` in the data directory: one process at a time. The file is never deleted, since
+//! whoever waits on a deleted file locks nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
