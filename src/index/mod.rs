@@ -20,6 +20,7 @@
 //! | `postings` | generations of what each topic has, as blocks, and merges of these |
 //! | `note` `sealed` | notes, and the CRC of all blocks |
 //! | `schema` `query` `readers` `files` | SQLite |
+//! | `stored` | a look from outside: the logical rows of an index that others may have open |
 
 mod apply;
 mod ask;
@@ -60,6 +61,7 @@ mod schema;
 mod sealed;
 mod shared;
 mod steps;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -73,4 +75,8 @@ pub use health::FlushHealth;
 pub use note::NotStored;
 pub use options::{Durability, IndexOptions};
 pub use query::Order;
+pub use stored::{
+    KeyRow, KeyRows, NotStoredRow, NotStoredRows, PostingRow, PostingRows, StoredFigures,
+    StoredIndex, TopicRow, TopicRows,
+};
 pub use topics::{TopicCensus, TopicCount};
