@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use oncelog::cli::{bench, dump, health, logging, publish, serve};
+use oncelog::cli::{bench, dump, health, logging, publish, rebuild, serve};
 use oncelog::config::{ServeOptions, given_options};
 
 /// Chosen by measurement: see "Allocator" in `benches/RESULTS.md`.
@@ -28,6 +28,15 @@ enum Command {
     Serve(ServeOptions),
     /// Show what is in the log, of a stopped or a running store
     Dump(dump::DumpOptions),
+    /// Make the index of a stopped store anew from its log, and put it in the old one's place
+    ///
+    /// The new index is made beside the old one, compared with it row by row, and takes its
+    /// place by a rename. A stop at any moment leaves one of both, and the next start removes
+    /// what is left over. The log is only read.
+    ///
+    /// Exit codes: 0 the old index was equal, or there was none; 1 it was damaged or different
+    /// (the new one is in its place all the same); 2 could not run, and the old one stays.
+    Rebuild(rebuild::RebuildArguments),
     /// Send events from files or standard input, until every one is acknowledged
     ///
     /// The same ids are sent again after every unknown outcome, for as long as it takes, so a
@@ -67,6 +76,7 @@ fn main() -> ExitCode {
             serve::run(&options, &given_options(of_serve))
         }
         Some(Command::Dump(options)) => dump::run(&options),
+        Some(Command::Rebuild(options)) => rebuild::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Health(options)) => ExitCode::from(health::run(&options)),

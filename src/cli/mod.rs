@@ -7,6 +7,7 @@ pub mod health;
 mod log_queue;
 pub mod logging;
 pub mod publish;
+pub mod rebuild;
 mod scratch;
 pub mod serve;
 mod stops;

@@ -20,6 +20,7 @@
 //! | `postings` | generations of what each topic has, as blocks, and merges of these |
 //! | `note` `sealed` | notes, and the CRC of all blocks |
 //! | `schema` `query` `readers` `files` | SQLite |
+//! | `succession` | a new index in the place of an old one |
 //! | `stored` | a look from outside: the logical rows of an index that others may have open |
 
 mod apply;
@@ -62,6 +63,7 @@ mod sealed;
 mod shared;
 mod steps;
 mod stored;
+pub mod succession;
 #[cfg(test)]
 mod tests;
 mod topics;

@@ -3,3 +3,4 @@
 //! What they print is the command line's business.
 
 pub mod compare;
+pub mod rebuild;
