@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use oncelog::cli::{bench, dump, health, logging, publish, rebuild, serve};
+use oncelog::cli::{bench, dump, health, info, logging, publish, rebuild, serve};
 use oncelog::config::{ServeOptions, given_options};
 
 /// Chosen by measurement: see "Allocator" in `benches/RESULTS.md`.
@@ -28,6 +28,15 @@ enum Command {
     Serve(ServeOptions),
     /// Show what is in the log, of a stopped or a running store
     Dump(dump::DumpOptions),
+    /// Show what a store has, and how it is, of a stopped or a running one
+    ///
+    /// At once, however large it is: only the ends of its files are read, so damage elsewhere is
+    /// not met. Nothing is changed.
+    ///
+    /// Exit codes: 0 all well (an index that is missing, or behind, is made good by the next
+    /// start); 1 damage was met, or the index is ahead of the log or another log's; 2 could not
+    /// run.
+    Info(info::InfoArguments),
     /// Make the index of a stopped store anew from its log, and put it in the old one's place
     ///
     /// The new index is made beside the old one, compared with it row by row, and takes its
@@ -76,6 +85,7 @@ fn main() -> ExitCode {
             serve::run(&options, &given_options(of_serve))
         }
         Some(Command::Dump(options)) => dump::run(&options),
+        Some(Command::Info(options)) => info::run(&options),
         Some(Command::Rebuild(options)) => rebuild::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),

@@ -4,6 +4,7 @@ pub mod bench;
 mod client;
 pub mod dump;
 pub mod health;
+pub mod info;
 mod log_queue;
 pub mod logging;
 pub mod publish;

@@ -3,4 +3,5 @@
 //! What they print is the command line's business.
 
 pub mod compare;
+pub mod info;
 pub mod rebuild;

@@ -6,7 +6,7 @@
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
 //! readers in the same process see, and `offline` what those see who only look. `lock` lets one
-//! process at a time write.
+//! process at a time write, and `holder` tells which.
 
 pub mod codec;
 mod committer;
@@ -22,6 +22,7 @@ pub mod frame;
 #[cfg(test)]
 mod golden_tests;
 pub mod header;
+mod holder;
 pub mod inventory;
 pub mod live;
 mod lock;
@@ -53,6 +54,7 @@ pub use cursor::FrameCursor;
 pub use error::LogError;
 pub use event_cursor::{EventCursor, Reading};
 pub use format::LogId;
+pub use holder::Holder;
 pub use live::{Access, LiveLog, LogFigures};
 pub use lock::{DataLock, LockError};
 pub use no_room::{Lack, NoRoom};
