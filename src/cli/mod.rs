@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod client;
+pub mod completions;
 pub mod dump;
 pub mod health;
 pub mod info;

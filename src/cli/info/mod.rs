@@ -14,14 +14,14 @@ use crate::log::LogError;
 
 use super::scratch::scratch_dir;
 
-const EXAMPLE: &str = "\
+/// For the help.
+pub const EXAMPLE: &str = "\
 Examples:
   oncelog info --data-dir /var/lib/oncelog
   oncelog info --json | jq .index.behind";
 
 /// The options of `info`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXAMPLE)]
 pub struct InfoArguments {
     #[command(flatten)]
     #[allow(missing_docs)]

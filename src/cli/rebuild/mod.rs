@@ -17,13 +17,13 @@ use super::voice::Voice;
 /// How often it is said how far it is, where no terminal shows it.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-const EXAMPLE: &str = "\
+/// For the help.
+pub const EXAMPLE: &str = "\
 Example:
   oncelog rebuild --data-dir /var/lib/oncelog && systemctl start oncelog";
 
 /// The options of `rebuild`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXAMPLE)]
 pub struct RebuildArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
