@@ -4,6 +4,7 @@
 mod support {
     pub mod client;
     pub mod dump;
+    pub mod mount;
     pub mod process;
     pub mod skipped;
     pub mod store;
@@ -17,6 +18,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::Value;
 use support::client::{Client, event};
+use support::mount::SmallDisk;
 use support::process::{Ended, Oncelog, command, run_command};
 use support::skipped::say_skipped;
 use support::store::{damage, frames, publish_batches, stopped_store, store_of_three_lives};
@@ -253,6 +255,38 @@ fn damage_at_the_end_of_the_log_is_told_with_what_stands_before_it() {
     assert!(
         text.contains("AHEAD of the log, which has lost 2 events"),
         "{text}"
+    );
+
+    fs::remove_dir_all(data_dir.path().join("index")).expect("it is there");
+    assert_eq!(says(data_dir.path(), 1)["index"]["state"], "none");
+}
+
+/// As a volume that is mounted for reading only.
+#[test]
+fn a_killed_store_that_cannot_be_written_is_read() {
+    let mounted = tempfile::tempdir().expect("a directory");
+    let Some(disk) = SmallDisk::mount(mounted.path(), 64 << 10) else {
+        return say_skipped("info of a read-only store: no small disk can be mounted");
+    };
+    let data_dir = mounted.path().join("data");
+    let server = Oncelog::start_with(&data_dir, &["--segment-size", "1MiB"]);
+    let client = Client::new(server.address);
+    publish_batches(&client);
+    client.settled();
+    server.kill();
+    let expected = says(&data_dir, 0);
+    disk.remount("ro");
+    let said = says(&data_dir, 0);
+    for part in ["log", "index"] {
+        assert_eq!(said[part], expected[part]);
+    }
+    let shm = data_dir.join("index/index.sqlite3-shm");
+    disk.remount("rw");
+    fs::remove_file(shm).expect("it is there after a kill");
+    disk.remount("ro");
+    assert_eq!(
+        says(&data_dir, 0)["index"]["unique"],
+        expected["index"]["unique"]
     );
 }
 

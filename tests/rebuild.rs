@@ -32,7 +32,7 @@ use std::fs;
 use std::path::Path;
 
 use client::Client;
-use mount::SmallDisk;
+use mount::{Bound, SmallDisk};
 use operations::assert_documented;
 use process::Oncelog;
 use scene::{Scene, publish, rebuild, rebuilt};
@@ -132,6 +132,20 @@ fn an_index_that_is_only_a_link_is_refused() {
     let before = tree(elsewhere.path());
     let said = assert_refused(scene.path(), &["a mount or a link"]);
     assert_documented("The index lies elsewhere", &said);
+    assert_same(&before, elsewhere.path());
+    assert_eq!(names(scene.path()), ["index", "lock", "log"]);
+}
+
+#[test]
+fn an_index_that_is_mounted_is_refused_also_where_it_is_of_the_same_disk() {
+    let scene = Scene::stopped(3);
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    copy(&scene.index(), elsewhere.path());
+    let Some(_mounted) = Bound::mount(elsewhere.path(), &scene.index()) else {
+        return say_skipped("an index that is mounted: nothing can be mounted");
+    };
+    let before = tree(elsewhere.path());
+    assert_refused(scene.path(), &["a mount or a link"]);
     assert_same(&before, elsewhere.path());
     assert_eq!(names(scene.path()), ["index", "lock", "log"]);
 }

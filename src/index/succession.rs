@@ -97,10 +97,11 @@ impl Succession {
     /// # Errors
     /// I/O errors.
     pub fn is_possible(&self) -> io::Result<bool> {
-        match fs::symlink_metadata(self.dir(INDEX_DIR)) {
+        let dir = self.dir(INDEX_DIR);
+        match fs::symlink_metadata(&dir) {
             Ok(found) => {
-                let beside = fs::metadata(&self.data_dir)?;
-                Ok(found.is_dir() && found.dev() == beside.dev())
+                let is_beside = found.dev() == fs::metadata(&self.data_dir)?.dev();
+                Ok(found.is_dir() && is_beside && !is_mounted(&dir))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(error),
@@ -201,6 +202,20 @@ const STEPS: [fn(&Succession) -> io::Result<()>; 4] = [
     Succession::take_place,
     Succession::remove_old,
 ];
+
+/// Whether something is mounted there, be it of the same file system. Where that cannot be told,
+/// the rename will.
+#[cfg(target_os = "linux")]
+fn is_mounted(dir: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    statx(CWD, dir, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_mounted(_dir: &Path) -> bool {
+    false
+}
 
 /// Whether something has this name.
 fn exists(path: &Path) -> io::Result<bool> {

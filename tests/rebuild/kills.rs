@@ -38,7 +38,7 @@ fn kill_often(times: u64, seed: u64) {
         if names(scene.path()) != ["index", "lock", "log"] {
             in_the_middle += 1;
         }
-        if round % 3 == 0 {
+        if round % 4 == 0 {
             scene.assert_serves();
             assert_eq!(names(scene.path()), ["index", "lock", "log"], "{round}");
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::super::fold::Verdict;
+use super::super::schema::counts::CountWriter;
 use super::super::{IndexError, KeyRow, NotStoredRow, PostingRow, StoredIndex, TopicRow};
 use super::directory::{files, put_back};
 use super::model::{Frame, LOG, Model, history, open};
@@ -192,6 +193,29 @@ fn what_is_no_index_or_anothers_is_told() {
     open(directory.path()).unwrap().close().unwrap();
     let other = StoredIndex::open(directory.path(), [9; 16], &tempfile::tempdir);
     assert!(matches!(other, Err(IndexError::OtherLog { found: LOG })));
+}
+
+#[test]
+fn a_count_that_is_not_that_of_its_events_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = history(40);
+    let index = open(directory.path()).unwrap();
+    model.replay_into(&index).unwrap();
+    index.close().unwrap();
+    for topic in [1, model.topics.len()] {
+        let whole = files(directory.path());
+        let database = rusqlite::Connection::open(directory.path().join("index.sqlite3"));
+        let database = database.unwrap();
+        let count = model.topics[topic - 1].1.len() as u64;
+        let mut counts = CountWriter::on(&database, model.topics.len() as u64).unwrap();
+        counts.change(topic as u64, count, count + 1).unwrap();
+        counts.finish().unwrap();
+        drop(database);
+        let told = rows(&look(directory.path()), model.applied());
+        assert!(matches!(told, Err(IndexError::Damaged { .. })), "{topic}");
+        put_back(directory.path(), &whole);
+    }
+    compare_some(&look(directory.path()), &model);
 }
 
 #[test]
