@@ -58,7 +58,7 @@ pub use holder::Holder;
 pub use live::{Access, LiveLog, LogFigures};
 pub use lock::{DataLock, LockError};
 pub use no_room::{Lack, NoRoom};
-pub use offline::OfflineLog;
+pub use offline::{OfflineLog, log_id_in};
 pub use recovery::Unclean;
 pub use room::give_up_reserve;
 pub use writer::{Clock, Placed, PreparedBatch};

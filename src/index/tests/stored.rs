@@ -236,7 +236,9 @@ fn a_damaged_row_is_told_and_not_passed_over() {
     assert!(meddle("SELECT 1").is_ok());
     for sql in [
         "DELETE FROM notes WHERE first_seq = (SELECT max(first_seq) FROM notes)",
-        "DELETE FROM postings WHERE rowid = (SELECT max(rowid) FROM postings)",
+        // A merge that was stopped leaves blocks that nobody reads.
+        "DELETE FROM postings WHERE rowid = (SELECT max(rowid) FROM postings
+             WHERE generation IN (SELECT generation FROM generations))",
         "DELETE FROM topics WHERE no = 2",
         "DELETE FROM topics WHERE no = (SELECT max(no) FROM topics)",
         "DELETE FROM runs WHERE run = (SELECT max(run) FROM runs)",

@@ -5,7 +5,9 @@
 //! indexes of the same log. Both are read in the order of their rows, so memory stays flat.
 
 mod difference;
+mod found;
 mod rows;
+mod text;
 
 pub use difference::{Difference, Pair};
 
@@ -13,7 +15,7 @@ use crate::event::Seq;
 use crate::index::fold::{Counters, FoldState, Verdict};
 use crate::index::{IndexError, NotStoredRow, StoredIndex};
 
-use difference::Found;
+use found::Found;
 use rows::{Rows, side_by_side};
 
 /// How often it is told how far it is, in rows.
@@ -97,7 +99,7 @@ pub fn compare(
     let upto = found.flushed();
     let mut found_rows = Found::default();
     let mut rows = 0;
-    let mut tell = |_: &_| {
+    let mut tell = || {
         rows += 1;
         if rows % TELL_EVERY == 0 {
             told(rows);
@@ -113,7 +115,7 @@ pub fn compare(
         Rows::of(keys),
         |row| row.key,
         |pair| {
-            tell(&());
+            tell();
             counted.unique += u64::from(pair.expected.is_some());
             found_rows.keys(pair);
         },
@@ -123,7 +125,7 @@ pub fn compare(
         Rows::of(not_stored),
         |row| row.first.judged.seq,
         |pair| {
-            tell(&());
+            tell();
             if let Some(row) = &pair.expected {
                 count(&mut counted, row);
             }
@@ -135,7 +137,7 @@ pub fn compare(
         Rows::of(topics),
         |row| row.no,
         |pair| {
-            tell(&());
+            tell();
             found_rows.topics(pair);
         },
     )?;
@@ -144,7 +146,7 @@ pub fn compare(
         Rows::of(postings),
         |row| *row,
         |pair| {
-            tell(&());
+            tell();
             found_rows.postings(pair);
         },
     )?;

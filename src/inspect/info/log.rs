@@ -1,7 +1,6 @@
 //! What the ends of a log say of it.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,21 +40,6 @@ pub struct LogInfo {
     pub torn_files: u64,
     /// The first damage that was met. There may be other, where nothing was read.
     pub damage: Option<String>,
-}
-
-/// Which log is in a directory.
-///
-/// # Errors
-/// [`LogError::Missing`], and when it cannot be read.
-pub(super) fn id(dir: &Path) -> Result<LogId, LogError> {
-    let inventory = match Inventory::read(&FileSystem, dir) {
-        Err(LogError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Err(LogError::Missing(dir.to_owned()));
-        }
-        other => other?,
-    };
-    let log_id = inventory.log_id(&FileSystem)?;
-    log_id.ok_or_else(|| LogError::Missing(dir.to_owned()))
 }
 
 /// Looks at a log.

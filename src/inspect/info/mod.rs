@@ -14,7 +14,7 @@ pub use log::LogInfo;
 
 use crate::index::succession::{INDEX_DIR, SUCCESSION_DIRS};
 use crate::log::storage::{FileSystem, Storage};
-use crate::log::{Holder, LogError};
+use crate::log::{Holder, LogError, log_id_in};
 
 /// What is to be told, and how.
 pub struct InfoOptions<'o> {
@@ -68,7 +68,8 @@ pub fn info(options: &InfoOptions<'_>) -> Result<StoreInfo, InfoError> {
     let data_dir = options.data_dir;
     let log_dir = data_dir.join("log");
     // Before the log: an index that is written meanwhile would else be ahead of it.
-    let index = index::look(&data_dir.join(INDEX_DIR), log::id(&log_dir)?, options);
+    let log_id = log_id_in(&FileSystem, &log_dir)?;
+    let index = index::look(&data_dir.join(INDEX_DIR), log_id, options);
     let log = log::look(&log_dir)?;
     let holder = Holder::of(data_dir).map_err(|source| InfoError::Lock {
         dir: data_dir.to_owned(),
