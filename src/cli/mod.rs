@@ -2,11 +2,14 @@
 
 pub mod bench;
 mod client;
+pub mod completions;
 pub mod dump;
 pub mod health;
+pub mod info;
 mod log_queue;
 pub mod logging;
 pub mod publish;
+pub mod rebuild;
 mod scratch;
 pub mod serve;
 mod stops;

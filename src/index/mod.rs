@@ -20,6 +20,8 @@
 //! | `postings` | generations of what each topic has, as blocks, and merges of these |
 //! | `note` `sealed` | notes, and the CRC of all blocks |
 //! | `schema` `query` `readers` `files` | SQLite |
+//! | `succession` | a new index in the place of an old one |
+//! | `stored` | a look from outside: the logical rows of an index that others may have open |
 
 mod apply;
 mod ask;
@@ -61,6 +63,8 @@ mod schema;
 mod sealed;
 mod shared;
 mod steps;
+mod stored;
+pub mod succession;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -74,4 +78,8 @@ pub use health::FlushHealth;
 pub use note::NotStored;
 pub use options::{Durability, IndexOptions};
 pub use query::Order;
+pub use stored::{
+    KeyRow, KeyRows, NotStoredRow, NotStoredRows, PostingRow, PostingRows, StoredFigures,
+    StoredIndex, TopicRow, TopicRows,
+};
 pub use topics::{TopicCensus, TopicCount};

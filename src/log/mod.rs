@@ -5,7 +5,8 @@
 //! faults are made; [`segment`] and [`reader`] read, large frames in `parts`; `tail` decides how a log ends, `survey`
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
-//! readers in the same process see, and `offline` what those see who only look.
+//! readers in the same process see, and `offline` what those see who only look. `lock` lets one
+//! process at a time write, and `holder` tells which.
 
 pub mod codec;
 mod committer;
@@ -21,8 +22,10 @@ pub mod frame;
 #[cfg(test)]
 mod golden_tests;
 pub mod header;
+mod holder;
 pub mod inventory;
 pub mod live;
+mod lock;
 mod no_room;
 mod offline;
 mod parts;
@@ -51,9 +54,11 @@ pub use cursor::FrameCursor;
 pub use error::LogError;
 pub use event_cursor::{EventCursor, Reading};
 pub use format::LogId;
+pub use holder::Holder;
 pub use live::{Access, LiveLog, LogFigures};
+pub use lock::{DataLock, LockError};
 pub use no_room::{Lack, NoRoom};
-pub use offline::OfflineLog;
+pub use offline::{OfflineLog, log_id_in};
 pub use recovery::Unclean;
 pub use room::give_up_reserve;
 pub use writer::{Clock, Placed, PreparedBatch};

@@ -16,6 +16,7 @@ mod frames;
 mod health;
 mod inbox;
 mod line;
+mod offline;
 mod payloads;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use behind::Behind;
 pub use frames::{FrameReader, LoggedFrame};
 pub use health::{Health, HealthReport};
 pub use inbox::{Handed, Inbox, Next, Waiter};
+pub use offline::{FoldLogError, fold_log};
 pub use payloads::LogPayloads;
 
 use behind::AppliedBytes;

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
-pub use options::PublishOptions;
+pub use options::{EXAMPLE, PublishOptions};
 
 use super::client::{Client, block_on};
 use super::stops::{Stop, Stops};

@@ -17,6 +17,12 @@ use crate::config::{parse_bytes, parse_count, parse_duration};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const BATCH_EVENTS: u64 = 1000;
 
+/// For the help.
+pub const EXAMPLE: &str = "\
+Examples:
+  oncelog publish events.ndjson --receipts receipts.ndjson
+  tail -F app.ndjson | oncelog publish --url http://127.0.0.1:8080";
+
 /// The options of `publish`.
 #[derive(Clone, Debug, Args)]
 pub struct PublishOptions {

@@ -1,9 +1,12 @@
-//! `data/lock`: one process at a time. The file is never deleted, since whoever waits on
-//! a deleted file locks nothing.
+//! `lock` in the data directory: one process at a time. The file is never deleted, since
+//! whoever waits on a deleted file locks nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+
+/// The name of the file.
+pub(super) const LOCK_NAME: &str = "lock";
 
 /// Held as long as it lives, by `flock`; the operating system lets it go with the process.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl DataLock {
     /// # Errors
     /// [`LockError`].
     pub fn take(data_dir: &Path) -> Result<DataLock, LockError> {
-        let path = data_dir.join("lock");
+        let path = data_dir.join(LOCK_NAME);
         let io = |source| LockError::Io {
             path: path.clone(),
             source,

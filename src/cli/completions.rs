@@ -1,0 +1,54 @@
+//! `oncelog completions`: what a shell needs to complete a command line.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Args, Command, ValueEnum};
+use clap_complete::{generate, shells};
+
+/// For the help.
+pub const EXAMPLE: &str = "\
+Examples:
+  oncelog completions bash > ~/.local/share/bash-completion/completions/oncelog
+  oncelog completions zsh > ~/.zfunc/_oncelog      # a directory of $fpath
+  oncelog completions fish > ~/.config/fish/completions/oncelog.fish";
+
+/// The options of `completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsOptions {
+    /// For which shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// A shell.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// The Bourne again shell, with the package bash-completion.
+    Bash,
+    /// The Z shell.
+    Zsh,
+    /// The friendly interactive shell.
+    Fish,
+}
+
+/// Prints them for this command line. 0, or 2 when they could not be written.
+pub fn run(options: &CompletionsOptions, mut command: Command) -> ExitCode {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    match options.shell {
+        Shell::Bash => generate(shells::Bash, &mut command, name, &mut script),
+        Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
+        Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
+    }
+    let mut out = io::stdout();
+    match out.write_all(&script).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            super::say_error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
