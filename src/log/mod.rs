@@ -5,7 +5,8 @@
 //! faults are made; [`segment`] and [`reader`] read, large frames in `parts`; `tail` decides how a log ends, `survey`
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
-//! readers in the same process see, and `offline` what those see who only look.
+//! readers in the same process see, and `offline` what those see who only look. [`sweep`] goes on
+//! behind damage.
 
 pub mod codec;
 mod committer;
@@ -36,6 +37,7 @@ mod room_pace;
 pub mod segment;
 pub mod storage;
 mod survey;
+pub mod sweep;
 pub mod tail;
 #[cfg(test)]
 mod tests;

@@ -22,3 +22,5 @@ mod random_damage;
 mod reading;
 mod sabotage;
 mod stores;
+mod sweep;
+mod sweep_random;

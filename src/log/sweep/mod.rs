@@ -1,0 +1,454 @@
+//! A walk over a whole log that goes on behind damage: what the offline tools stand on.
+//!
+//! It takes no lock, changes nothing, and reads with `pread` in flat memory. In order of place it
+//! gives each good frame, and whatever is not as it was written ([`Found`]). What is a good frame,
+//! what is torn and what is damaged say the reader and the tail rule, the same as for recovery.
+//!
+//! Damage in a payload costs its frame, damage in a header what stands up to the next valid
+//! header, a bad sector what touches it, damage in a segment's header nothing where its seal
+//! repeats it. How the log ends is looked up beforehand ([`Sweep::end`]), so that at each frame it
+//! is known whether anything proves it.
+//!
+//! | file | has |
+//! |---|---|
+//! | `found` | what can be met |
+//! | `candidates` | what lies under segments' names, and which log it is |
+//! | `within` | one segment |
+//! | `patient` | reading around bad sectors |
+
+mod candidates;
+mod found;
+mod patient;
+mod within;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use found::{Damage, End, Flaw, Found, Lost, Missing, Overlap, Stray, StrayKind, Torn};
+
+use super::codec::{CodecError, Erased, decode_erased, decode_events};
+use super::error::{Evidence, LogError};
+use super::format::{FrameType, LogId};
+use super::header::FrameTable;
+use super::reader::Frame;
+use super::segment::SegmentId;
+use super::storage::Storage;
+use super::tail::Ending;
+use crate::event::{Event, Seq};
+use candidates::{Candidate, Opened, State, look, open};
+use within::{Bounds, SegmentSweep};
+
+/// What is swept.
+#[derive(Clone, Debug, Default)]
+pub struct SweepOptions {
+    /// Up to where this log's index was flushed: evidence for the tail rule.
+    pub index_flushed: Option<Seq>,
+    /// Begins at the frame that holds this seq, or a little before it; what lies before that is
+    /// not looked at.
+    pub from: Seq,
+    /// Goes on where an earlier sweep ended.
+    pub resume: Option<Position>,
+    /// Ends before the first frame that nothing proves to be durable.
+    pub proven_only: bool,
+}
+
+/// Where a sweep ended, and another one may go on.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    segment: SegmentId,
+    due: Seq,
+    offset: u64,
+    is_sealed: bool,
+}
+
+impl Position {
+    /// The seq that is due there.
+    pub fn due(&self) -> Seq {
+        self.due
+    }
+}
+
+/// A walk over a whole log.
+#[derive(Debug)]
+pub struct Sweep {
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
+    options: SweepOptions,
+    log_id: LogId,
+    candidates: Vec<Candidate>,
+    /// The place in them that comes next.
+    next: usize,
+    current: Option<SegmentSweep>,
+    /// The seq that is due in the next segment; none when nothing was read before it.
+    due: Option<Seq>,
+    end: End,
+    /// Of the last segment.
+    last_table: FrameTable,
+    /// What is wrong behind the last good frame.
+    behind_end: VecDeque<Found>,
+    position: Option<Position>,
+    is_over: bool,
+}
+
+impl Sweep {
+    /// Looks at the segments of the log in this directory, and at how it ends.
+    ///
+    /// # Errors
+    /// [`LogError::Missing`] when there is no log; no right to read; a directory that cannot be
+    /// listed; what a later version wrote. Damage is none: it is met.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        options: SweepOptions,
+    ) -> Result<Sweep, LogError> {
+        let resumed = options.resume.map(|position| position.segment);
+        let (log_id, candidates) = look(storage.as_ref(), dir, resumed)?;
+        let mut sweep = Sweep {
+            storage,
+            dir: dir.to_owned(),
+            log_id,
+            candidates,
+            next: 0,
+            current: None,
+            due: Some(Seq::FIRST),
+            end: End {
+                segment: None,
+                ending: Ending::Open,
+                offset: 0,
+                due: Seq::FIRST,
+                proven: Seq::ZERO,
+                unproven_from: 0,
+                torn: None,
+                behind_index: options.index_flushed.filter(|flushed| *flushed > Seq::ZERO),
+            },
+            last_table: FrameTable::default(),
+            behind_end: VecDeque::new(),
+            position: options.resume,
+            options,
+            is_over: false,
+        };
+        sweep.look_at_end()?;
+        sweep.go_to_start();
+        Ok(sweep)
+    }
+
+    /// Which log it is.
+    pub fn log_id(&self) -> LogId {
+        self.log_id
+    }
+
+    /// How the log ends.
+    pub fn end(&self) -> &End {
+        &self.end
+    }
+
+    /// The segments of this log, in order, usable or not.
+    pub fn segments(&self) -> impl Iterator<Item = SegmentId> {
+        let of_this_log = |candidate: &&Candidate| !matches!(candidate.state, State::Stray(_));
+        let segments = self.candidates.iter().filter(of_this_log);
+        segments.map(|candidate| candidate.id)
+    }
+
+    /// Where it stands: at its end, where another sweep may go on.
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// What comes next; none behind the end.
+    ///
+    /// # Errors
+    /// [`LogError::Newer`] for what a later version wrote, and an I/O error that is not of single
+    /// bytes. Nothing can be said of what follows.
+    // It is no iterator: what it gives is borrowed from it.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Found>, LogError> {
+        loop {
+            if let Some(current) = &mut self.current {
+                if let Some(found) = current.next()? {
+                    return Ok(Some(found));
+                }
+                self.leave_segment();
+            } else if let Some(found) = self.enter_segment()? {
+                return Ok(Some(found));
+            } else if self.current.is_none() {
+                return Ok(self.next_at_end());
+            }
+        }
+    }
+
+    /// The payload of the frame that was given last.
+    pub fn payload(&self) -> &[u8] {
+        let current = self.current.as_ref();
+        current.map_or(&[], |current| current.walk().payload())
+    }
+
+    /// The header of the frame that was given last, as it stands in the file.
+    pub fn head(&self, frame: &Frame) -> &[u8] {
+        let current = self.current.as_ref();
+        current.map_or(&[], |current| current.walk().head(frame))
+    }
+
+    /// The events of an `events` frame that was given last.
+    ///
+    /// # Errors
+    /// Its CRC is right and its payload is not what it should be: see [`Sweep::undecodable`].
+    pub fn events(&self, frame: &Frame) -> Result<Vec<Event<'_>>, CodecError> {
+        decode_events(self.payload(), frame.header.count)
+    }
+
+    /// The content of an `erased` frame that was given last.
+    ///
+    /// # Errors
+    /// As [`Sweep::events`].
+    pub fn erased(&self, frame: &Frame) -> Result<Erased<'_>, CodecError> {
+        decode_erased(self.payload(), frame.header.count)
+    }
+
+    /// A frame that was given and cannot be decoded, as damage.
+    ///
+    /// # Errors
+    /// [`LogError::Newer`] when a later version wrote it.
+    pub fn undecodable(&self, frame: &Frame, error: CodecError) -> Result<Damage, LogError> {
+        let evidence = self.current.as_ref().map(SegmentSweep::evidence);
+        let evidence = evidence.unwrap_or(Evidence::Itself);
+        match frame.undecodable(error, evidence) {
+            LogError::Corrupt(corruption) => {
+                let end = frame.offset + frame.header.frame_bytes();
+                Ok(Damage {
+                    segment: frame.segment,
+                    offset: frame.offset,
+                    end,
+                    lost: Lost {
+                        first: frame.header.first_seq,
+                        next: frame.header.next_seq(),
+                        and_more: false,
+                    },
+                    goes_on_at: Some(end),
+                    flaw: corruption.fault.into(),
+                    evidence: Some(evidence),
+                })
+            }
+            error => Err(error),
+        }
+    }
+
+    /// Whether anything proves that this frame was durable.
+    pub fn is_proven(&self, frame: &Frame) -> bool {
+        match frame.frame_type {
+            Some(FrameType::Seal) => true,
+            _ => frame.header.last_seq() <= self.end.proven,
+        }
+    }
+
+    /// Sweeps the last segment, to know how it ends.
+    fn look_at_end(&mut self) -> Result<(), LogError> {
+        let is_last = |candidate: &Candidate| !matches!(candidate.state, State::Stray(_));
+        let Some(last) = self.candidates.iter().rposition(is_last) else {
+            return Ok(());
+        };
+        let Candidate { id, state } = self.candidates[last].clone();
+        let opened = match state {
+            State::Usable => open(self.storage.as_ref(), &self.dir, id)?,
+            State::Unusable(flaw, bytes) => Opened::Unusable(flaw, bytes),
+            State::Stray(_) => return Ok(()),
+        };
+        match opened {
+            Opened::Unusable(flaw, bytes) => {
+                self.end.segment = Some(id);
+                (self.end.due, self.end.proven) = (id.0, id.0.previous());
+                self.candidates[last].state = State::Unusable(flaw, bytes);
+            }
+            Opened::Good { segment, file, .. } => {
+                let bounds = Bounds::Tail(self.options.index_flushed);
+                let mut sweep = SegmentSweep::new(segment, file, bounds, None);
+                if let Some(position) = self.resumed_in(id) {
+                    sweep.start_at(position.due, position.offset);
+                }
+                let mut damages = VecDeque::new();
+                while let Some(found) = sweep.next()? {
+                    if matches!(found, Found::Damage(_)) {
+                        damages.push_back(found);
+                    }
+                }
+                if let Some((end, table)) = sweep.into_end() {
+                    damages.retain(
+                        |found| matches!(found, Found::Damage(damage) if damage.offset >= end.offset),
+                    );
+                    (self.end, self.last_table, self.behind_end) = (end, table, damages);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The place in this segment where the sweep goes on; none to take it from its start.
+    fn resumed_in(&self, id: SegmentId) -> Option<Position> {
+        let position = self
+            .options
+            .resume
+            .filter(|position| position.segment == id)?;
+        // One without seqs may have been replaced by another of its name.
+        (position.due > id.0).then_some(position)
+    }
+
+    fn go_to_start(&mut self) {
+        if let Some(position) = self.options.resume {
+            self.due = Some(position.due);
+            if position.is_sealed {
+                self.next = self.after(position.segment);
+            }
+        } else if self.options.from > Seq::FIRST {
+            let holds = |candidate: &Candidate| {
+                matches!(candidate.state, State::Usable) && candidate.id.0 <= self.options.from
+            };
+            if let Some(first) = self.candidates.iter().rposition(holds) {
+                (self.next, self.due) = (first, None);
+            }
+        }
+    }
+
+    fn after(&self, segment: SegmentId) -> usize {
+        self.candidates
+            .partition_point(|candidate| candidate.id <= segment)
+    }
+
+    /// The first seq of the segment behind this place.
+    fn further(&self, place: usize) -> Option<Seq> {
+        let mut behind = self.candidates[place + 1..].iter();
+        let further = behind.find(|candidate| !matches!(candidate.state, State::Stray(_)));
+        further.map(|candidate| candidate.id.0)
+    }
+
+    /// Goes into the next segment, or says what is there instead. None of both: there is no more.
+    fn enter_segment(&mut self) -> Result<Option<Found>, LogError> {
+        let Some(candidate) = self.candidates.get(self.next).cloned() else {
+            return Ok(None);
+        };
+        let (id, place) = (candidate.id, self.next);
+        if let State::Stray(kind) = candidate.state {
+            self.next += 1;
+            return Ok(Some(Found::Stray(Stray { segment: id, kind })));
+        }
+        let resumed = self.resumed_in(id);
+        if let Some(due) = self.due
+            && due < id.0
+        {
+            self.due = Some(id.0);
+            let lost = Lost {
+                first: due,
+                next: id.0,
+                and_more: false,
+            };
+            return Ok(Some(Found::Missing(Missing { before: id, lost })));
+        }
+        self.next += 1;
+        let opened = match candidate.state {
+            State::Unusable(flaw, bytes) => Opened::Unusable(flaw, bytes),
+            _ => open(self.storage.as_ref(), &self.dir, id)?,
+        };
+        let (segment, file, header_fault) = match opened {
+            Opened::Good {
+                segment,
+                file,
+                header_fault,
+            } => (segment, file, header_fault),
+            Opened::Unusable(flaw, bytes) => {
+                return Ok(Some(Found::Damage(self.unusable(place, flaw, bytes))));
+            }
+        };
+        let bounds = match self.further(place) {
+            Some(next) => Bounds::Further(next),
+            None => Bounds::Known(self.known_end(), self.options.index_flushed),
+        };
+        let mut sweep = SegmentSweep::new(segment, file, bounds, header_fault);
+        let mut overlap = None;
+        match (self.due, resumed) {
+            (_, Some(position)) => sweep.start_at(position.due, position.offset),
+            (None, None) => {
+                let is_last = matches!(bounds, Bounds::Known(..));
+                sweep.starting_near(self.options.from, is_last.then_some(&self.last_table))?;
+            }
+            (Some(due), None) if due > id.0 && self.options.resume.is_none() => {
+                sweep.covered_below(due);
+                overlap = Some(Found::Overlap(Overlap {
+                    segment: id,
+                    covered_to: due.previous(),
+                }));
+            }
+            _ => {}
+        }
+        self.current = Some(sweep);
+        match overlap {
+            Some(found) => Ok(Some(found)),
+            None => self.first_of_segment(),
+        }
+    }
+
+    fn first_of_segment(&mut self) -> Result<Option<Found>, LogError> {
+        match &mut self.current {
+            Some(current) => match current.next()? {
+                Some(found) => Ok(Some(found)),
+                None => {
+                    self.leave_segment();
+                    self.enter_segment()
+                }
+            },
+            None => Ok(None),
+        }
+    }
+
+    fn known_end(&self) -> u64 {
+        match self.options.proven_only {
+            true => self.end.unproven_from.min(self.end.offset),
+            false => self.end.offset,
+        }
+    }
+
+    /// All of a segment as damage.
+    fn unusable(&mut self, place: usize, flaw: Flaw, bytes: u64) -> Damage {
+        let id = self.candidates[place].id;
+        let first = self.due.unwrap_or(id.0).max(id.0);
+        let further = self.further(place);
+        let next = further.unwrap_or(first).max(first);
+        self.due = Some(next);
+        Damage {
+            segment: id,
+            offset: 0,
+            end: bytes,
+            lost: Lost {
+                first,
+                next,
+                and_more: further.is_none(),
+            },
+            goes_on_at: None,
+            flaw,
+            evidence: Some(match further {
+                Some(_) => Evidence::FurtherSegment,
+                None => Evidence::Itself,
+            }),
+        }
+    }
+
+    fn leave_segment(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.due = Some(current.due());
+            self.position = Some(Position {
+                segment: current.walk().id(),
+                due: current.due(),
+                offset: current.offset(),
+                is_sealed: current.is_sealed(),
+            });
+        }
+    }
+
+    fn next_at_end(&mut self) -> Option<Found> {
+        if let Some(found) = self.behind_end.pop_front() {
+            return Some(found);
+        }
+        if std::mem::replace(&mut self.is_over, true) {
+            return None;
+        }
+        Some(Found::End(self.end.clone()))
+    }
+}
