@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 /// A layer may use itself and those before it.
-const LAYERS: [&str; 9] = [
-    "event", "log", "index", "render", "replayer", "store", "http", "config", "cli",
+const LAYERS: [&str; 10] = [
+    "event", "log", "index", "render", "replayer", "inspect", "store", "http", "config", "cli",
 ];
 
 #[test]

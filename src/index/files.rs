@@ -39,6 +39,11 @@ impl Files {
         &self.main
     }
 
+    /// Its WAL.
+    pub(super) fn wal(&self) -> &Path {
+        &self.wal
+    }
+
     /// Whether the WAL holds anything, so that the database alone is not the whole.
     pub(super) fn has_wal(&self) -> io::Result<bool> {
         Ok(metadata(&self.wal)?.is_some_and(|found| found.len() > 0))

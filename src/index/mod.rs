@@ -20,8 +20,10 @@
 //! | `postings` | generations of what each topic has, as blocks, and merges of these |
 //! | `note` `sealed` | notes, and the CRC of all blocks |
 //! | `schema` `query` `readers` `files` | SQLite |
+//! | `aside` | a copy, for who must change nothing |
 
 mod apply;
+mod aside;
 mod ask;
 pub mod canonical;
 mod closing;

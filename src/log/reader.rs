@@ -148,6 +148,11 @@ impl FrameWalk {
         self.id
     }
 
+    /// The segment's header.
+    pub fn segment_header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
     /// Where the next frame is due.
     pub fn offset(&self) -> u64 {
         self.offset
