@@ -20,7 +20,8 @@ const BATCH_EVENTS: u64 = 1000;
 /// The options of `publish`.
 #[derive(Clone, Debug, Args)]
 pub struct PublishOptions {
-    /// NDJSON, one event a line, or one JSON array of events; standard input for `-` or nothing
+    /// NDJSON, one event a line, or one JSON array of events; standard input for `-` or nothing.
+    /// Also what `oncelog dump --json` and GET /events give
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
