@@ -17,11 +17,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use support::client::{Client, ShownEvent, event};
 use support::dump::{dump, dump_events, events_and_damages};
-use support::process::{Oncelog, PATIENCE, Starting, command, run_command};
+use support::process::{Oncelog, command, run_command};
 use support::skipped::say_skipped;
 use support::store::{frames, segments, stopped_store, store_of_three_lives, wait_for_mark};
 use support::strace;
@@ -140,6 +139,54 @@ fn an_index_that_does_not_fit_is_not_believed() {
     }
 }
 
+/// A log is taken back to an earlier state without its index, and goes on.
+#[test]
+fn an_index_of_what_the_log_is_no_more_is_not_believed() {
+    let store = tempfile::tempdir().expect("a directory");
+    let (log, index) = (store.path().join("log"), store.path().join("index"));
+    let publish = |ids: std::ops::Range<u32>| {
+        let process = Oncelog::start(store.path());
+        let client = Client::new(process.address);
+        for id in ids {
+            client.publish(event("t", &id.to_string(), "1"));
+        }
+        assert_eq!(process.terminate().code, Some(0));
+    };
+    let copy = |from: &Path, to: &Path| {
+        fs::create_dir_all(to).expect("a directory");
+        for entry in fs::read_dir(from).expect("a directory") {
+            let entry = entry.expect("an entry");
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+        }
+    };
+    publish(0..3);
+    let backup = store.path().join("backup");
+    copy(&log, &backup);
+    publish(3..10);
+    let newer = store.path().join("newer");
+    fs::rename(&index, &newer).expect("it can be moved");
+    // The last one goes beyond what the index has, the first one does not.
+    for repeats in [5, 12] {
+        fs::remove_dir_all(&log).expect("it goes away");
+        copy(&backup, &log);
+        let _ = fs::remove_dir_all(&index);
+        let process = Oncelog::start(store.path());
+        let client = Client::new(process.address);
+        for _ in 0..repeats {
+            client.publish(event("t", "1", "1"));
+        }
+        assert_eq!(process.terminate().code, Some(0));
+        fs::remove_dir_all(&index).expect("it goes away");
+        let expected = verdicts(&dump_events(store.path(), &[]));
+        copy(&newer, &index);
+        let ended = dump(store.path(), &["--json"]);
+        let (events, damages) = events_and_damages(&ended);
+        assert_eq!(verdicts(&events), expected);
+        assert_eq!(damages.len(), usize::from(repeats == 5), "{damages:?}");
+        assert_eq!(expected[4].1.as_deref(), Some("duplicate"));
+    }
+}
+
 #[test]
 fn an_index_that_is_ahead_proves_that_the_log_has_lost_something() {
     let store = stopped_store();
@@ -202,87 +249,12 @@ fn a_running_server_is_not_disturbed_and_shows_the_same() {
     assert_eq!(process.terminate().code, Some(0));
 }
 
-/// What a dump that follows has shown so far.
-fn follow(data_dir: &Path, output: &Path, options: &[&str]) -> Starting {
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", r#"exec "$@" > "$OUT""#, "sh"])
-        .arg(support::process::command().get_program())
-        .args(["dump", "--follow", "--json", "--data-dir"])
-        .arg(data_dir)
-        .args(options)
-        .env("OUT", output);
-    Starting::spawn(command)
-}
-
-#[track_caller]
-fn wait_for_seqs(output: &Path, expected: std::ops::RangeInclusive<u64>) {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let text = fs::read_to_string(output).unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let seqs: Vec<u64> = whole
-            .lines()
-            .map(|line| {
-                let event: ShownEvent = serde_json::from_str(line).expect("an event");
-                assert!(!event.unproven, "{line}");
-                event.seq
-            })
-            .collect();
-        if seqs.iter().copied().eq(expected.clone()) {
-            return;
-        }
-        assert!(Instant::now() < until, "{expected:?}, not {seqs:?}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}
-
-#[test]
-fn a_follower_sees_each_event_once_over_segments_a_stop_and_a_kill_until_ctrl_c() {
-    let data_dir = tempfile::tempdir().expect("a directory");
-    let output = data_dir.path().join("followed");
-    let small = ["--segment-size", "64KiB"];
-    let store = data_dir.path().join("data");
-    let process = Oncelog::start_with(&store, &small);
-    let client = Client::new(process.address);
-    let large = format!("\"{}\"", "x".repeat(30_000));
-    client.publish(event("t", "0", "0"));
-    wait_for_mark(&store);
-    let mut follower = follow(&store, &output, &[]);
-    wait_for_seqs(&output, 1..=1);
-    for id in 1..8 {
-        client.publish(event("t", &(id % 6).to_string(), &large));
-    }
-    wait_for_seqs(&output, 1..=8);
-    process.kill();
-    let process = Oncelog::start_with(&store, &small);
-    let client = Client::new(process.address);
-    client.publish(event("t", "8", &large));
-    wait_for_seqs(&output, 1..=9);
-    assert_eq!(process.terminate().code, Some(0));
-    let process = Oncelog::start_with(&store, &small);
-    Client::new(process.address).publish(event("t", "9", "9"));
-    wait_for_seqs(&output, 1..=10);
-    follower.signal(rustix::process::Signal::INT);
-    let ended = follower.end();
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-    let shown = fs::read_to_string(&output).expect("what it showed");
-    let followed: Vec<ShownEvent> = shown
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("an event"))
-        .collect();
-    let served = Client::new(process.address).events("?verdict=all");
-    assert_eq!(verdicts(&followed), verdicts(&served));
-    assert!(segments(&store).len() > 3);
-    // One that begins with the last ones, and ends by itself.
-    let mut last = follow(&store, &output, &["--last", "3", "--to", "10"]);
-    assert_eq!(last.end().code, Some(0));
-    wait_for_seqs(&output, 8..=10);
-}
+/// Makes something of this name.
+type Make = fn(&Path);
 
 #[test]
 fn what_has_a_segments_name_and_is_none_is_told_and_never_followed() {
-    let make: [(&str, fn(&Path)); 3] = [
+    let make: [(&str, Make); 3] = [
         ("no_file", |path| fs::create_dir(path).expect("a directory")),
         ("no_file", |path| {
             symlink("/etc/passwd", path).expect("a link")

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::error::InspectError;
 use super::place::StorePlace;
-use super::verdicts::{Listener, Verdicts};
+use super::verdicts::{Listener, TELL_EACH_SEQS, Verdicts};
 use super::wanted::Wanted;
 use crate::event::Seq;
 use crate::index::fold::{Judged, Verdict};
@@ -52,6 +52,8 @@ impl Walk<'_> {
         mut show: impl FnMut(Shown<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error| E::from(InspectError::Log(error));
+        let last = self.sweep.end().due.previous().min(self.wanted.to);
+        let mut tell_at = self.wanted.from;
         while let Some(found) = self.sweep.next().map_err(failed)? {
             let lost = match &found {
                 Found::Frame(frame) if frame.header.first_seq > self.wanted.to => {
@@ -59,6 +61,10 @@ impl Walk<'_> {
                 }
                 Found::Frame(frame) if frame.header.count > 0 => {
                     self.frame(frame, verdicts, listener, &mut show)?;
+                    if frame.header.first_seq >= tell_at {
+                        tell_at = frame.header.first_seq.plus(TELL_EACH_SEQS);
+                        listener.passed(frame.header.last_seq(), last);
+                    }
                     continue;
                 }
                 Found::Frame(_) => continue,

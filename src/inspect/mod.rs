@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `place` | where the parts of a store are |
 //! | `verdicts` | verdicts on what is in the log: from a copy of the index, or by folding |
+//! | `store_index` | the store's index, copied, if it fits the log |
 //! | `payloads` | what the fold reads back, behind damage too |
 //! | `wanted` | which events are wanted |
 //! | `events` | a walk over them |
@@ -15,6 +16,7 @@ mod error;
 mod events;
 mod payloads;
 mod place;
+mod store_index;
 mod verdicts;
 mod wanted;
 mod wrong;

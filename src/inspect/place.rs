@@ -35,6 +35,14 @@ impl StorePlace {
         &self.index_dir
     }
 
+    /// Whether there is a log.
+    ///
+    /// # Errors
+    /// As [`Sweep::check`].
+    pub fn check(&self) -> Result<(), LogError> {
+        Sweep::check(self.storage.as_ref(), &self.log_dir)
+    }
+
     /// Sweeps its log.
     ///
     /// # Errors

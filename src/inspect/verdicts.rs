@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::InspectError;
 use super::payloads::{SweptPayloads, logged};
 use super::place::StorePlace;
+use super::store_index::{copied, fits};
 use crate::event::{Event, Seq};
 use crate::index::fold::{FoldInput, Judged};
 use crate::index::{Durability, Index, IndexError, IndexOptions};
@@ -18,18 +19,12 @@ use crate::replayer::LoggedFrame;
 
 /// Events whose digests are held in memory at most, where there is no index.
 const DELTA_EVENTS: u64 = 400_000;
-/// What a store that was killed had not flushed is fewer: it is folded in memory, and the runs
-/// that the copy links to are left as they are.
-const REST_EVENTS: u64 = 1_000_000;
-/// How long the rest may stay in memory.
-const REST_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// For how many seqs verdicts are read at once.
 const WINDOW_SEQS: u64 = 64 * 1024;
 /// What an index takes on the disk for an event, about.
 const INDEX_BYTES_EACH: u64 = 60;
-const TRIES: u32 = 3;
-/// How often it is told how far a fold is.
-const TELL_EACH_SEQS: u64 = 16 * 1024;
+/// How often it is told how far something is.
+pub(super) const TELL_EACH_SEQS: u64 = 16 * 1024;
 
 /// Where verdicts come from.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -48,6 +43,9 @@ pub trait Listener {
     /// The log was folded up to this seq, of those up to the other one, and nothing is shown
     /// meanwhile.
     fn folded(&mut self, seq: Seq, of: Seq);
+
+    /// What was looked through goes up to this seq, of those up to the other one.
+    fn passed(&mut self, seq: Seq, of: Seq);
 }
 
 /// Gives verdicts.
@@ -272,65 +270,5 @@ impl Verdicts {
         };
         let count = last.next().since(first) as usize;
         Ok(window.iter().skip(skipped).take(count).copied().collect())
-    }
-}
-
-/// A sweep over the log, and the store's index, copied, if it is of this log.
-fn copied(
-    place: &StorePlace,
-    options: &SweepOptions,
-    scratch: &Path,
-    listener: &mut dyn Listener,
-) -> Result<(Sweep, Option<Index>), InspectError> {
-    let failed = |error: IndexError| InspectError::of_fold(error, scratch);
-    let none = |sweep| {
-        Index::discard(scratch).map_err(|error| failed(error.into()))?;
-        Ok((sweep, None))
-    };
-    for _ in 0..TRIES {
-        // There must be a log before anything is written.
-        place.sweep(options.clone())?;
-        let bytes = Index::aside_bytes(place.index_dir()).unwrap_or_default();
-        listener.will_write(bytes, scratch);
-        let copy = Index::copy_aside(place.index_dir(), scratch);
-        // Behind the copy: what an index of a store that works was flushed to is in the log then.
-        let sweep = place.sweep(options.clone())?;
-        match copy {
-            Ok(true) => {}
-            Ok(false) => return none(sweep),
-            Err(error @ IndexError::Full(_)) => return Err(failed(error)),
-            Err(_) => return none(sweep),
-        }
-        let index_options = IndexOptions {
-            delta_events_max: REST_EVENTS * 22 / 10,
-            flush_at_events: REST_EVENTS,
-            flush_after: REST_KEPT,
-            durability: Durability::Throwaway,
-            filter_memory_bytes: 0,
-            ..IndexOptions::default()
-        };
-        match Index::open(scratch, sweep.log_id().0, index_options) {
-            Ok(index) => return Ok((sweep, Some(index))),
-            // A run of a store that works may be gone since.
-            Err(IndexError::Damaged { .. }) => {
-                Index::discard(scratch).map_err(|error| failed(error.into()))?;
-            }
-            Err(error @ IndexError::Full(_)) => return Err(failed(error)),
-            Err(_) => return none(sweep),
-        }
-    }
-    none(place.sweep(options.clone())?)
-}
-
-/// Whether an index has a part of this log, and ends between two of its frames.
-fn fits(index: &Index, place: &StorePlace, log_end: Seq) -> bool {
-    let flushed = index.flushed();
-    if flushed == Seq::ZERO || flushed > log_end {
-        return false;
-    }
-    match place.finder().find(flushed.next()) {
-        Ok(Some((frame, _))) => frame.header.first_seq == flushed.next(),
-        Ok(None) => true,
-        Err(_) => false,
     }
 }

@@ -83,7 +83,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct FrameWalk {
     id: SegmentId,
-    header: SegmentHeader,
+    pub(super) header: SegmentHeader,
     source: ByteSource,
     window: Window,
     offset: u64,
@@ -146,11 +146,6 @@ impl FrameWalk {
     /// In which segment it walks.
     pub fn id(&self) -> SegmentId {
         self.id
-    }
-
-    /// The segment's header.
-    pub fn segment_header(&self) -> &SegmentHeader {
-        &self.header
     }
 
     /// Where the next frame is due.

@@ -21,7 +21,7 @@ pub(super) fn dump(
     printer: &mut Printer<impl Write>,
 ) -> Result<End, DumpError> {
     // There must be a log before anything is made for it.
-    place.sweep(SweepOptions::default())?;
+    place.check()?;
     let scratch = scratch_dir(options.tmp_dir.as_deref()).map_err(DumpError::Temporary)?;
     let stop = StopFlag::watch(scratch.path(), !options.follow);
     let mut progress = DumpProgress::new(options.tmp_dir.is_some());

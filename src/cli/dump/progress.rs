@@ -27,6 +27,13 @@ impl DumpProgress {
         }
     }
 
+    fn show(&mut self, what: &str, seq: Seq, of: Seq) {
+        if std::io::stderr().is_terminal() {
+            let voice = self.voice.get_or_insert_with(|| Voice::new(false));
+            voice.progress(|| format!("{what}: {seq} of {of}"));
+        }
+    }
+
     /// Takes the progress line away.
     pub(super) fn end(&mut self) {
         if let Some(voice) = self.voice.take() {
@@ -52,12 +59,14 @@ impl Listener for DumpProgress {
     }
 
     fn folded(&mut self, seq: Seq, of: Seq) {
-        if !std::io::stderr().is_terminal() {
-            return;
-        }
-        let voice = self.voice.get_or_insert_with(|| Voice::new(false));
-        voice.progress(|| format!("working out verdicts: {seq} of {of}"));
-        if seq >= of {
+        self.show("working out verdicts", seq, of);
+    }
+
+    fn passed(&mut self, seq: Seq, of: Seq) {
+        // Where the events themselves are seen they say how far it is.
+        if !std::io::stdout().is_terminal() {
+            self.show("looked through", seq, of);
+        } else {
             self.end();
         }
     }

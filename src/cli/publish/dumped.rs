@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::check::Fault;
@@ -18,16 +18,21 @@ struct Shown<'t> {
     verdict: Option<Cow<'t, str>>,
     erased: Option<bool>,
     payload_base64: Option<IgnoredAny>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "as_it_is")]
     topic: Option<&'t RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "as_it_is")]
     event_id: Option<&'t RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "as_it_is")]
     source: Option<&'t RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "as_it_is")]
     timestamp: Option<&'t RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "as_it_is")]
     payload: Option<&'t RawValue>,
+}
+
+/// A null too is a value.
+fn as_it_is<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 /// The event in a text, if that was shown by a dump; else the text as it is.
@@ -102,6 +107,9 @@ mod tests {
         let shown = r#"{"seq":9,"topic":"a\"b","event_id":"\u00fc","source":"","timestamp":null,"payload":{ "b":1.0, "a":"\ud800", "n":1e999 },"received_at":"2023-11-14T22:13:20.000042Z","verdict":"conflict","original_seq":4,"unproven":true}"#;
         let event = r#"{"topic":"a\"b","event_id":"\u00fc","source":"","timestamp":null,"payload":{ "b":1.0, "a":"\ud800", "n":1e999 }}"#;
         assert_eq!(sent(shown), event);
+        let null = r#"{"seq":9,"topic":"t","event_id":"1","payload":null,"verdict":"stored"}"#;
+        let event = r#"{"topic":"t","event_id":"1","payload":null}"#;
+        assert_eq!(sent(null), event);
         for text in [
             r#"{"topic":"t","event_id":"1","payload":{"seq":1,"verdict":"lost"}}"#,
             r#"{"seq":1,"seq":"#,

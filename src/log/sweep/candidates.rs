@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::found::{Flaw, StrayKind};
+use super::mend::mended_header;
 use super::patient::PatientFile;
 use crate::log::error::{Fault, LogError};
-use crate::log::format::{HEADER_BYTES, LogId, SEAL_TRAILER_BYTES};
-use crate::log::frame::decode_header;
-use crate::log::header::{FrameTable, HeaderFault, SegmentHeader};
+use crate::log::format::{HEADER_BYTES, LogId};
+use crate::log::header::HeaderFault;
 use crate::log::inventory::Inventory;
 use crate::log::segment::{SegmentFile, SegmentId};
 use crate::log::storage::{Storage, StorageFile as _};
@@ -39,7 +39,7 @@ pub(super) enum Opened {
     Good {
         segment: SegmentFile,
         file: Arc<PatientFile>,
-        /// Its own header is damaged, and was taken from its seal.
+        /// Its own header is damaged, and is known all the same.
         header_fault: Option<Flaw>,
     },
     Unusable(Flaw, u64),
@@ -141,19 +141,14 @@ pub(super) fn open(storage: &dyn Storage, dir: &Path, id: SegmentId) -> Result<O
         }),
         Err(LogError::Corrupt(damage)) => {
             let flaw = flaw_of(&file, 0..HEADER_BYTES as u64, damage.fault);
-            let Some(header) = header_in_seal(&file, bytes, id) else {
-                return Ok(Opened::Unusable(flaw, bytes));
-            };
-            let segment = SegmentFile {
-                id,
-                path,
-                header,
-                file: file.clone(),
-            };
-            // Only a seal that fits this header proves that it is this segment's.
-            Ok(match segment.seal()? {
-                Some(_) => Opened::Good {
-                    segment,
+            Ok(match mended_header(&file, bytes, id) {
+                Some(header) => Opened::Good {
+                    segment: SegmentFile {
+                        id,
+                        path,
+                        header,
+                        file: file.clone(),
+                    },
                     file,
                     header_fault: Some(flaw),
                 },
@@ -182,22 +177,6 @@ fn is_of_the_file(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
     ) && error.raw_os_error() != Some(rustix::io::Errno::MFILE.raw_os_error())
-}
-
-/// The copy of a segment's header that its seal has.
-fn header_in_seal(file: &PatientFile, bytes: u64, id: SegmentId) -> Option<SegmentHeader> {
-    let mut trailer = [0; SEAL_TRAILER_BYTES];
-    file.read_at(&mut trailer, bytes.checked_sub(SEAL_TRAILER_BYTES as u64)?)
-        .ok()?;
-    let seal_at = FrameTable::seal_offset(&trailer)?;
-    let mut copy = [0; HEADER_BYTES];
-    let copy_at = seal_at.checked_add(HEADER_BYTES as u64)?;
-    file.read_at(&mut copy, copy_at).ok()?;
-    let header = SegmentHeader::decode(&copy).ok()?;
-    let mut head = [0; HEADER_BYTES];
-    file.read_at(&mut head, seal_at).ok()?;
-    decode_header(&header, seal_at, &head).ok()?;
-    (header.first_seq == id.0).then_some(header)
 }
 
 impl From<HeaderFault> for Flaw {

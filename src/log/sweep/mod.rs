@@ -6,7 +6,7 @@
 //!
 //! Damage in a payload costs its frame, damage in a header what stands up to the next valid
 //! header, a bad sector what touches it, damage in a segment's header nothing where its seal
-//! repeats it. How the log ends is looked up beforehand ([`Sweep::end`]), so that at each frame it
+//! repeats it, or where it is one byte. How the log ends is looked up beforehand ([`Sweep::end`]), so that at each frame it
 //! is known whether anything proves it.
 //!
 //! | file | has |
@@ -16,12 +16,14 @@
 //! | `chain` | from segment to segment |
 //! | `within` | one segment |
 //! | `finder` | single frames by their seqs |
+//! | `mend` | a damaged segment header that is known all the same |
 //! | `patient` | reading around bad sectors |
 
 mod candidates;
 mod chain;
 mod finder;
 mod found;
+mod mend;
 mod patient;
 mod within;
 
@@ -138,6 +140,14 @@ impl Sweep {
         Ok(sweep)
     }
 
+    /// Whether there is a log in this directory that a sweep could be over.
+    ///
+    /// # Errors
+    /// As [`Sweep::open`].
+    pub fn check(storage: &dyn Storage, dir: &Path) -> Result<(), LogError> {
+        look(storage, dir, None).map(drop)
+    }
+
     /// Which log it is.
     pub fn log_id(&self) -> LogId {
         self.log_id
@@ -197,7 +207,7 @@ impl Sweep {
     /// The header of the segment in which it stands.
     pub fn segment_header(&self) -> Option<&SegmentHeader> {
         let current = self.current.as_ref();
-        current.map(|current| current.walk().segment_header())
+        current.map(|current| &current.walk().header)
     }
 
     /// The events of an `events` frame that was given last.

@@ -51,7 +51,7 @@ pub(super) struct SegmentSweep {
     unproven: VecDeque<(Seq, u64)>,
     /// Every frame from the first one on was good, so that the seal's table can be compared.
     is_whole: bool,
-    /// Seqs before this one were in earlier segments.
+    /// Seqs before this one were in earlier segments; zero once one of its own was given.
     covered_below: Seq,
     /// Damaged stretches of which it was told that they cannot be read.
     told: Vec<Range<u64>>,
@@ -137,7 +137,11 @@ impl SegmentSweep {
 
     /// Which seq is due behind what was given last.
     pub(super) fn due(&self) -> Seq {
-        self.walk.due().max(self.covered_below)
+        match self.covered_below {
+            Seq::ZERO => self.walk.due(),
+            // Nothing of its own was given yet.
+            covered => covered,
+        }
     }
 
     /// Whether its seal was given.
@@ -231,13 +235,12 @@ impl SegmentSweep {
             }
         }
         self.tail.take(&frame, &mut self.unproven);
-        if header.next_seq() <= self.covered_below && header.count > 0 {
+        // Neither half of a frame: events of one batch belong together.
+        let is_covered = self.covered_below > Seq::ZERO;
+        if is_covered && (header.first_seq < self.covered_below || header.count == 0) {
             return None;
         }
-        if header.count > 0
-            && header.first_seq > self.covered_below
-            && self.covered_below > self.segment.id.0
-        {
+        if is_covered && header.first_seq > self.covered_below {
             let lost = Lost {
                 first: self.covered_below,
                 next: header.first_seq,
@@ -248,9 +251,7 @@ impl SegmentSweep {
             self.queue.push_back(Found::Frame(frame));
             return Some(Found::Missing(Missing { before, lost }));
         }
-        if header.count > 0 {
-            self.covered_below = Seq::ZERO;
-        }
+        self.covered_below = Seq::ZERO;
         Some(Found::Frame(frame))
     }
 
@@ -301,6 +302,16 @@ impl SegmentSweep {
         fault: Fault,
         evidence: Option<Evidence>,
     ) {
+        // What earlier segments have is not lost.
+        let first = lost.first.max(self.covered_below);
+        let lost = Lost {
+            first,
+            next: lost.next.max(first),
+            ..lost
+        };
+        if lost.count() > 0 && self.covered_below > Seq::ZERO {
+            self.covered_below = lost.next;
+        }
         let flaw = flaw_of(&self.file, bytes.clone(), fault);
         if matches!(flaw, Flaw::Unreadable { .. }) {
             self.told.push(bytes.clone());

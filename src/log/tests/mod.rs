@@ -23,4 +23,5 @@ mod reading;
 mod sabotage;
 mod stores;
 mod sweep;
+mod sweep_flips;
 mod sweep_random;

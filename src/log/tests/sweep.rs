@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::harness::{LOG, Publisher, in_log, names, new_disk, open, options};
 use super::history::History;
-use super::layout::{Expected, FrameAt, SegmentImage};
+use super::layout::{FrameAt, SegmentImage};
 use super::stores::{self, Store};
 use crate::event::Seq;
 use crate::log::LogError;
@@ -96,11 +96,11 @@ pub(super) fn rest_of(sweep: &mut Sweep) -> Result<Swept, LogError> {
     Ok(swept)
 }
 
-fn sweep(disk: &SimulatedDisk) -> Swept {
+pub(super) fn sweep(disk: &SimulatedDisk) -> Swept {
     sweep_with(disk, SweepOptions::default())
 }
 
-fn sweep_with(disk: &SimulatedDisk, options: SweepOptions) -> Swept {
+pub(super) fn sweep_with(disk: &SimulatedDisk, options: SweepOptions) -> Swept {
     let mut sweep = opened(disk, options).expect("a log");
     let swept = rest_of(&mut sweep).expect("nothing here is of a later version");
     assert!(swept.end.is_some());
@@ -118,140 +118,13 @@ fn given(segment: &SegmentImage, frame: &FrameAt) -> Given {
 }
 
 /// All frames of a store but those that are `hidden`.
-fn frames_but(store: &Store, hidden: impl Fn(usize, &FrameAt) -> bool) -> Vec<Given> {
+pub(super) fn frames_but(store: &Store, hidden: impl Fn(usize, &FrameAt) -> bool) -> Vec<Given> {
     let segments = store.segments.iter().enumerate();
     let frames = segments.flat_map(|(place, segment)| {
         let shown = segment.frames.iter().filter(|frame| !hidden(place, frame));
         shown.map(|frame| given(segment, frame)).collect::<Vec<_>>()
     });
     frames.collect()
-}
-
-/// What a sweep must give when one byte of the store is another one.
-fn check_flip(store: &Store, place: usize, byte: usize, index: Option<u64>) {
-    let segment = &store.segments[place];
-    let is_last = place + 1 == store.segments.len();
-    let mut now = segment.bytes.clone();
-    now[byte] ^= 1 << (byte % 8);
-    let disk = store.disk.snapshot();
-    disk.write_file_durable(&segment.path, &now);
-    let options = SweepOptions {
-        index_flushed: index.map(Seq::new),
-        ..SweepOptions::default()
-    };
-    let swept = sweep_with(&disk, options);
-    let context = format!("{}, {}, byte {byte}: {swept:#?}", store.name, segment.path);
-    assert_eq!(disk.operations(), 0, "{context}");
-
-    let is_sealed = segment.frames.last().is_some_and(FrameAt::is_seal);
-    let hit = segment
-        .frames
-        .iter()
-        .find(|frame| (frame.offset..frame.end).contains(&byte));
-    let end = swept.end.as_ref().expect("it ends");
-    match segment.expected(&now, is_last, index) {
-        // A header is taken from the seal that repeats it.
-        Expected::Corrupt { .. } if byte < 64 && is_sealed => {
-            assert!(swept.frames == frames_but(store, |_, _| false), "{context}");
-            assert_eq!(swept.damages.len(), 1, "{context}");
-            assert_eq!(swept.damages[0].lost.count(), 0, "{context}");
-        }
-        Expected::Corrupt { .. } if byte < 64 => {
-            let hidden = |at: usize, _: &FrameAt| at == place;
-            assert!(swept.frames == frames_but(store, hidden), "{context}");
-            assert_eq!(swept.damages.len(), 1, "{context}");
-        }
-        Expected::Corrupt { offset, seq } => {
-            let hidden = |at: usize, frame: &FrameAt| {
-                at == place && hit.is_some_and(|hit| hit.offset == frame.offset)
-            };
-            assert!(swept.frames == frames_but(store, hidden), "{context}");
-            assert_eq!(swept.damages.len(), 1, "{context}");
-            let damage = &swept.damages[0];
-            assert_eq!(damage.offset, offset, "{context}");
-            assert_eq!(damage.lost.first.get(), seq, "{context}");
-            let hit = hit.expect("a frame that was hit");
-            assert_eq!(damage.lost.count(), hit.count, "{context}");
-            assert!(damage.end <= hit.end as u64, "{context}");
-            assert!(damage.end > byte as u64 - 8, "{context}");
-            if let Some(at) = damage.goes_on_at {
-                assert_eq!(
-                    (damage.end, at),
-                    (hit.end as u64, hit.end as u64),
-                    "{context}"
-                );
-            }
-            assert!(damage.evidence.is_some(), "{context}");
-        }
-        Expected::Served { upto, torn } => {
-            let torn_at = torn.as_ref().map_or(usize::MAX, |(offset, _)| *offset);
-            let hidden = |at: usize, frame: &FrameAt| at == place && frame.offset >= torn_at;
-            assert!(swept.frames == frames_but(store, hidden), "{context}");
-            assert!(swept.said.is_empty(), "{context}");
-            assert_eq!(end.due.get(), upto + 1, "{context}");
-            let torn_bytes = end.torn.as_ref().map(|torn| torn.end - end.offset);
-            let expected = torn.map(|(_, bytes)| bytes.len() as u64);
-            assert_eq!(torn_bytes, expected, "{context}");
-        }
-        Expected::BehindIndex { log_end } => {
-            assert_eq!(end.due.get(), log_end + 1, "{context}");
-            assert_eq!(end.behind_index.map(Seq::get), index, "{context}");
-        }
-    }
-}
-
-/// Each byte of each segment of each store, with what an index proves in turn.
-#[test]
-fn a_flipped_bit_costs_the_frame_that_it_hits_and_nothing_else() {
-    for store in stores::all() {
-        let all = store.history.last_acknowledged().get();
-        let intact = sweep(&store.disk.snapshot());
-        assert!(intact.said.is_empty(), "{}: {intact:#?}", store.name);
-        assert_eq!(intact.frames, frames_but(&store, |_, _| false));
-        for (place, segment) in store.segments.iter().enumerate() {
-            for byte in 0..segment.bytes.len() {
-                let index = [None, Some(all)][(byte / 8) % 2];
-                check_flip(&store, place, byte, index);
-            }
-        }
-    }
-}
-
-#[test]
-fn a_bad_sector_costs_what_touches_it_and_is_told_with_its_place() {
-    for store in stores::all() {
-        for (place, segment) in store.segments.iter().enumerate() {
-            let is_last = place + 1 == store.segments.len();
-            for start in (64..segment.end()).step_by(64) {
-                let sector = start..start + 64;
-                let disk = store.disk.snapshot();
-                disk.make_unreadable(&segment.path, start as u64..start as u64 + 64);
-                let swept = sweep(&disk);
-                let context = format!("{}, {}, {start}: {swept:#?}", store.name, segment.path);
-                let is_hit =
-                    |frame: &FrameAt| frame.offset < sector.end && sector.start < frame.end;
-                // What nothing proves may be torn with all that follows it.
-                let first_hit = segment.frames.iter().find(|frame| is_hit(frame));
-                let first_hit = first_hit.expect("it is not behind the frames");
-                let hidden = |at: usize, frame: &FrameAt| at == place && is_hit(frame);
-                let behind =
-                    |at: usize, frame: &FrameAt| at == place && frame.offset >= first_hit.offset;
-                let shown = frames_but(&store, hidden);
-                assert!(
-                    swept.frames == shown || is_last && swept.frames == frames_but(&store, behind),
-                    "{context}"
-                );
-                let told = swept.damages.iter().any(|damage| {
-                    damage.segment.0.get() == segment.id
-                        && matches!(&damage.flaw, Flaw::Unreadable { offset, end, error }
-                            if *offset <= start as u64
-                                && *end >= sector.end.min(segment.bytes.len()) as u64
-                                && error.raw_os_error().is_some())
-                });
-                assert!(told, "{context}");
-            }
-        }
-    }
 }
 
 fn in_order(segment: &SegmentImage) -> u64 {
@@ -297,6 +170,24 @@ fn a_segment_that_is_missing_cut_or_empty_is_told_with_its_seqs() {
 }
 
 #[test]
+fn a_header_that_is_gone_costs_nothing_where_a_seal_repeats_it_and_else_its_segment() {
+    for store in [stores::all_sealed(), stores::cleanly_stopped()] {
+        for (place, segment) in store.segments.iter().enumerate() {
+            let disk = store.disk.snapshot();
+            let mut now = segment.bytes.clone();
+            now[..64].fill(0xA5);
+            disk.write_file_durable(&segment.path, &now);
+            let swept = sweep(&disk);
+            let is_sealed = segment.frames.last().is_some_and(FrameAt::is_seal);
+            let hidden = |at: usize, _: &FrameAt| at == place && !is_sealed;
+            assert!(swept.frames == frames_but(&store, hidden), "{swept:#?}");
+            assert_eq!(swept.damages.len(), 1, "{swept:#?}");
+            assert_eq!(swept.damages[0].lost.and_more, !is_sealed);
+        }
+    }
+}
+
+#[test]
 fn a_segment_of_another_log_is_no_part_of_this_one() {
     let (store, other) = (stores::all_sealed(), stores::all_sealed());
     for place in 0..store.segments.len() {
@@ -316,6 +207,51 @@ fn a_segment_of_another_log_is_no_part_of_this_one() {
             assert!(swept.frames == frames_but(&store, hidden), "{swept:#?}");
             let said = swept.said.join("\n");
             assert!(said.contains("belongs to log"), "{said}");
+        }
+    }
+}
+
+/// Two lives of one log, from the same state on, whose segments lie in one directory.
+#[test]
+fn a_segment_of_another_state_of_the_log_is_told_and_no_seq_is_given_twice() {
+    let (disk, mut history) = (new_disk(), History::default());
+    let mut publisher = Publisher::start(open(&disk, options()).expect("a new log"));
+    publisher.publish(&mut history, 2, 900);
+    publisher.stop();
+    let other = disk.snapshot();
+    let publish = |disk: &SimulatedDisk, events: u32| {
+        let mut history = History::default();
+        let mut publisher = Publisher::start(open(disk, options()).expect("an intact log"));
+        for _ in 0..9 {
+            publisher.publish(&mut history, events, 900);
+        }
+        publisher.stop();
+    };
+    publish(&disk, 2);
+    publish(&other, 3);
+    let own = names(&disk, ".seg");
+    let mixed: Vec<String> = names(&other, ".seg")
+        .into_iter()
+        .filter(|name| !own.contains(name))
+        .collect();
+    assert!(!mixed.is_empty(), "{own:?}");
+    for name in &mixed {
+        let both = disk.snapshot();
+        let bytes = other.read_file(in_log(name));
+        let (path, file) = both.create_temp(Path::new(LOG)).expect("a file");
+        file.write_at(&bytes, 0).expect("it can be written");
+        both.rename(&path, Path::new(&in_log(name)))
+            .expect("a name");
+        let swept = sweep(&both);
+        let overlaps = swept
+            .said
+            .iter()
+            .filter(|said| said.contains("another state"));
+        assert!(overlaps.count() > 0, "{swept:#?}");
+        let mut due = 1;
+        for (first, next) in &swept.seqs {
+            assert!(*first == due || first == next, "{swept:#?}");
+            due = due.max(*next);
         }
     }
 }
