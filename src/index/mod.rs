@@ -22,8 +22,10 @@
 //! | `schema` `query` `readers` `files` | SQLite |
 //! | `succession` | a new index in the place of an old one |
 //! | `stored` | a look from outside: the logical rows of an index that others may have open |
+//! | `aside` | a copy, for who must change nothing |
 
 mod apply;
+mod aside;
 mod ask;
 pub mod canonical;
 mod closing;

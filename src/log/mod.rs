@@ -6,7 +6,8 @@
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
 //! readers in the same process see, and `offline` what those see who only look. `lock` lets one
-//! process at a time write, and `holder` tells which.
+//! process at a time write, and `holder` tells which. [`sweep`] goes on
+//! behind damage.
 
 pub mod codec;
 mod committer;
@@ -39,6 +40,7 @@ mod room_pace;
 pub mod segment;
 pub mod storage;
 mod survey;
+pub mod sweep;
 pub mod tail;
 #[cfg(test)]
 mod tests;

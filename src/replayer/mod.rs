@@ -15,6 +15,7 @@ mod behind;
 mod frames;
 mod health;
 mod inbox;
+mod kept_frame;
 mod line;
 mod offline;
 mod payloads;
@@ -29,6 +30,7 @@ pub use behind::Behind;
 pub use frames::{FrameReader, LoggedFrame};
 pub use health::{Health, HealthReport};
 pub use inbox::{Handed, Inbox, Next, Waiter};
+pub use kept_frame::{KeptFrame, PayloadBytes};
 pub use offline::{FoldLogError, fold_log};
 pub use payloads::LogPayloads;
 

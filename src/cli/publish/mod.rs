@@ -14,6 +14,7 @@
 mod answer;
 mod batcher;
 mod check;
+mod dumped;
 mod feed;
 mod form;
 mod options;

@@ -26,7 +26,8 @@ Examples:
 /// The options of `publish`.
 #[derive(Clone, Debug, Args)]
 pub struct PublishOptions {
-    /// NDJSON, one event a line, or one JSON array of events; standard input for `-` or nothing
+    /// NDJSON, one event a line, or one JSON array of events; standard input for `-` or nothing.
+    /// Also what `oncelog dump --json` and GET /events give
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
