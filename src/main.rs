@@ -28,6 +28,12 @@ enum Command {
     #[command(after_help = serve::EXAMPLE)]
     Serve(ServeOptions),
     /// Show what is in the log, of a stopped or a running store
+    ///
+    /// Nothing is changed. What is damaged is shown in its place, and reading goes on behind it.
+    ///
+    /// Exit codes: 0 all well (bytes that a crash left unfinished are a note); 1 damage was met; 2
+    /// could not run.
+    #[command(after_help = dump::EXAMPLE)]
     Dump(dump::DumpOptions),
     /// Show what a store has, and how it is, of a stopped or a running one
     ///

@@ -1,10 +1,11 @@
 //! `oncelog completions`: what a shell needs to complete a command line.
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Args, Command, ValueEnum};
 use clap_complete::{generate, shells};
+
+use super::outcome::{self, COULD_NOT_RUN};
 
 /// For the help.
 pub const EXAMPLE: &str = "\
@@ -41,14 +42,9 @@ pub fn run(options: &CompletionsOptions, mut command: Command) -> ExitCode {
         Shell::Zsh => generate(shells::Zsh, &mut command, name, &mut script),
         Shell::Fish => generate(shells::Fish, &mut command, name, &mut script),
     }
-    let mut out = io::stdout();
-    match out.write_all(&script).and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            super::say_error(&error);
-            ExitCode::from(2)
-        }
+    if let Err(error) = outcome::print(&script) {
+        super::say_error(&error);
+        return ExitCode::from(COULD_NOT_RUN);
     }
+    ExitCode::SUCCESS
 }

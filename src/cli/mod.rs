@@ -8,6 +8,7 @@ pub mod health;
 pub mod info;
 mod log_queue;
 pub mod logging;
+mod outcome;
 pub mod publish;
 pub mod rebuild;
 mod scratch;

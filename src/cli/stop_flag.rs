@@ -1,8 +1,8 @@
-//! Ctrl-C and SIGTERM for a command that has a temporary directory.
+//! Ctrl-C and SIGTERM for a command that has a directory which is of no use without it.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::stops::Stops;
@@ -13,7 +13,8 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 struct Inner {
     is_set: AtomicBool,
-    lock: Mutex<()>,
+    /// The directory is no longer to be removed.
+    is_kept: Mutex<bool>,
     set: Condvar,
 }
 
@@ -41,10 +42,23 @@ impl StopFlag {
 
     /// Waits so long, or until it is set.
     pub(super) fn wait(&self, longest: Duration) {
-        let guard = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.is_kept();
         if !self.is_set() {
             drop(self.0.set.wait_timeout(guard, longest));
         }
+    }
+
+    /// The directory is to stay from now on, whatever comes. Where its removal has begun, this does
+    /// not return: the process is about to end.
+    pub(super) fn keep(&self) {
+        *self.is_kept() = true;
+    }
+
+    fn is_kept(&self) -> MutexGuard<'_, bool> {
+        self.0
+            .is_kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait_for_signal(&self, dir: PathBuf, at_once: bool) {
@@ -54,15 +68,19 @@ impl StopFlag {
         let Ok(runtime) = runtime else { return };
         let stop = runtime.block_on(async { Ok::<_, std::io::Error>(Stops::new()?.next().await) });
         let Ok(stop) = stop else { return };
-        let guard = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.is_kept();
         self.0.is_set.store(true, Ordering::Relaxed);
         drop(guard);
         self.0.set.notify_all();
         if !at_once {
             std::thread::sleep(GRACE);
         }
-        // The system's temporary directory is emptied by others if this fails.
-        let _ = std::fs::remove_dir_all(&dir);
+        let is_kept = self.is_kept();
+        if !*is_kept {
+            // If this fails, others do it: who empties the system's temporary directory, or the
+            // next start.
+            let _ = std::fs::remove_dir_all(&dir);
+        }
         std::process::exit(match at_once {
             true => i32::from(stop.exit_code()),
             false => 0,

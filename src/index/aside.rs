@@ -1,5 +1,6 @@
-//! A copy of an index that is not one's own: for tools that must not change it, whether its store
-//! runs, was stopped or was killed. (Opening a database, even for reading, makes or changes its
+//! A copy of an index that is not one's own: for tools that must not change it and want to apply
+//! more to it, whether its store runs, was stopped or was killed; and of its database alone, for a
+//! look that cannot be had without. (Opening a database, even for reading, makes or changes its
 //! `-shm`, and without that its WAL is passed over.)
 //!
 //! The database and its WAL are copied; runs never change, and are linked to. While a store is
@@ -31,25 +32,11 @@ impl Index {
         if !from.main().try_exists()? {
             return Ok(false);
         }
-        for _ in 0..TRIES {
-            let before = state(&from)?;
-            copy(from.main(), to.main())?;
-            match copy(from.wal(), to.wal()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                copied => copied?,
-            }
-            if state(&from)? == before {
-                for id in from.runs()? {
-                    symlink(from.run(id), to.run(id))?;
-                }
-                return Ok(true);
-            }
-            to.remove()?;
+        copy_database(&from, &to)?;
+        for id in from.runs()? {
+            symlink(from.run(id), to.run(id))?;
         }
-        Err(IndexError::File(std::sync::Arc::new(io::Error::new(
-            io::ErrorKind::ResourceBusy,
-            "it changes faster than it can be copied",
-        ))))
+        Ok(true)
     }
 
     /// How many bytes [`Index::copy_aside`] copies; 0 when there is no index.
@@ -69,6 +56,24 @@ impl Index {
     }
 }
 
+/// Copies the database and its WAL, as of one moment.
+pub(super) fn copy_database(from: &Files, to: &Files) -> Result<(), IndexError> {
+    for _ in 0..TRIES {
+        let before = state(from)?;
+        copy(from.main(), to.main())?;
+        match copy(from.wal(), to.wal()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            copied => copied?,
+        }
+        if state(from)? == before {
+            return Ok(());
+        }
+        to.remove()?;
+    }
+    let error = "it changes faster than it can be copied";
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, error).into())
+}
+
 /// Not with its rights: the copy is written to.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut from = File::open(from)?;
@@ -76,8 +81,13 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Which database it is, and which WAL.
-type Moment = ((u64, u64), Option<Vec<u8>>);
+/// Which database it is, and which WAL; where there is none, when the database was written last.
+#[derive(PartialEq, Eq)]
+struct Moment {
+    database: (u64, u64),
+    written: Option<(i64, i64)>,
+    wal: Option<Vec<u8>>,
+}
 
 fn state(files: &Files) -> io::Result<Moment> {
     let main = fs::metadata(files.main())?;
@@ -90,5 +100,9 @@ fn state(files: &Files) -> io::Result<Moment> {
             (!header.is_empty()).then_some(header)
         }
     };
-    Ok(((main.dev(), main.ino()), wal))
+    Ok(Moment {
+        database: (main.dev(), main.ino()),
+        written: wal.is_none().then(|| (main.mtime(), main.mtime_nsec())),
+        wal,
+    })
 }

@@ -16,6 +16,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::log::{LOG_DIR, give_to_owner_of};
+
 /// The directory of the index in a data directory.
 pub const INDEX_DIR: &str = "index";
 /// The directories that are there only while an index is replaced.
@@ -130,7 +132,8 @@ impl Succession {
         }
     }
 
-    /// Puts the new index, which is complete and closed, in the place of the old one.
+    /// Puts the new index, which is complete and closed, in the place of the old one. That is then
+    /// to be removed, with [`Succession::remove_left_overs`].
     ///
     /// # Errors
     /// I/O errors. [`Succession::put_in_place`] finds out how far it came.
@@ -156,28 +159,13 @@ impl Succession {
         self.rename(READY, INDEX_DIR)
     }
 
-    fn remove_old(&self) -> io::Result<()> {
-        match exists(&self.dir(REPLACED))? {
-            true => self.remove(REPLACED),
-            false => Ok(()),
-        }
-    }
-
     /// Whoever owns the log must be able to use the index, also when root has made it.
     fn give_to_owner(&self, dir: &Path) -> io::Result<()> {
-        let log = self.dir("log");
-        let (owner, made) = (fs::metadata(&log)?, fs::metadata(dir)?);
-        if (owner.uid(), owner.gid()) == (made.uid(), made.gid())
-            || !rustix::process::geteuid().is_root()
-        {
-            return Ok(());
-        }
-        let give =
-            |path: &Path| std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid()));
+        let log = self.dir(LOG_DIR);
         for entry in fs::read_dir(dir)? {
-            give(&entry?.path())?;
+            give_to_owner_of(&log, &entry?.path())?;
         }
-        give(dir)
+        give_to_owner_of(&log, dir)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -196,11 +184,10 @@ impl Succession {
 }
 
 /// The steps by which a new index takes its place.
-const STEPS: [fn(&Succession) -> io::Result<()>; 4] = [
+const STEPS: [fn(&Succession) -> io::Result<()>; 3] = [
     Succession::complete,
     Succession::stand_aside,
     Succession::take_place,
-    Succession::remove_old,
 ];
 
 /// Whether something is mounted there, be it of the same file system. Where that cannot be told,

@@ -3,7 +3,6 @@
 //! Where something is damaged, the fold takes a hole: the verdicts are those of what remains.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::error::InspectError;
 use super::payloads::{SweptPayloads, logged};
@@ -11,11 +10,11 @@ use super::place::StorePlace;
 use super::store_index::{copied, fits};
 use crate::event::{Event, Seq};
 use crate::index::fold::{FoldInput, Judged};
-use crate::index::{Durability, Index, IndexError, IndexOptions};
+use crate::index::{Durability, Index, IndexOptions};
 use crate::log::codec::CodecError;
 use crate::log::reader::Frame;
 use crate::log::sweep::{Found, Lost, Sweep, SweepOptions};
-use crate::replayer::LoggedFrame;
+use crate::replayer::{LoggedFrame, apply_offline};
 
 /// Events whose digests are held in memory at most, where there is no index.
 const DELTA_EVENTS: u64 = 400_000;
@@ -100,7 +99,8 @@ impl Verdicts {
                     useless.abandon();
                 }
                 Index::discard(scratch).map_err(|error| failed(error.into()))?;
-                listener.will_write(ends_with.get() * INDEX_BYTES_EACH, scratch);
+                let bytes = ends_with.get().saturating_mul(INDEX_BYTES_EACH);
+                listener.will_write(bytes, scratch);
                 let options = IndexOptions {
                     delta_events_max: DELTA_EVENTS,
                     flush_at_events: DELTA_EVENTS * 44 / 100,
@@ -164,19 +164,6 @@ impl Verdicts {
         Ok(Ok(self.read(first, last)?))
     }
 
-    /// The verdict on one seq, which must be in the log.
-    ///
-    /// # Errors
-    /// As [`Verdicts::of_frame`].
-    pub fn of_seq(
-        &mut self,
-        seq: Seq,
-        listener: &mut dyn Listener,
-    ) -> Result<Option<Judged>, InspectError> {
-        self.fold_to(seq, listener)?;
-        Ok(self.read(seq, seq)?.pop())
-    }
-
     /// Takes a hole for what is damaged or missing, if it was not folded yet.
     ///
     /// # Errors
@@ -234,20 +221,8 @@ impl Verdicts {
 
     fn apply(&mut self, first: Seq, input: FoldInput<'_>) -> Result<Vec<Judged>, InspectError> {
         self.window.judged.clear();
-        let failed = |error| InspectError::of_fold(error, &self.scratch);
-        loop {
-            match self.index.apply(first, input, &self.payloads) {
-                Ok(judged) => return Ok(judged),
-                Err(IndexError::DeltaFull) => {
-                    if self.index.flush_health().failing_since.is_some() {
-                        self.index.flush_now().map_err(failed)?;
-                    }
-                    self.index
-                        .wait_for_room(input.count(), Duration::from_millis(100));
-                }
-                Err(error) => return Err(failed(error)),
-            }
-        }
+        apply_offline(&self.index, first, input, None, &self.payloads)
+            .map_err(|error| InspectError::of_fold(error, &self.scratch))
     }
 
     /// The verdicts on these seqs, which were applied.

@@ -5,6 +5,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use super::LOG_DIR;
+use super::owner::give_to_owner_of;
+
 /// The name of the file.
 pub(super) const LOCK_NAME: &str = "lock";
 
@@ -72,6 +75,8 @@ impl DataLock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(description().as_bytes()));
+        // A server that runs as another user could not take it else. Where that fails, it says so.
+        let _ = give_to_owner_of(&data_dir.join(LOG_DIR), &path);
         Ok(DataLock { _file: file })
     }
 }

@@ -6,7 +6,7 @@
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
 //! readers in the same process see, and `offline` what those see who only look. `lock` lets one
-//! process at a time write, and `holder` tells which. [`sweep`] goes on
+//! process at a time write, `holder` tells which, and `owner` gives what root makes to whose the log is. [`sweep`] goes on
 //! behind damage.
 
 pub mod codec;
@@ -29,6 +29,7 @@ pub mod live;
 mod lock;
 mod no_room;
 mod offline;
+mod owner;
 mod parts;
 mod proven;
 pub mod reader;
@@ -61,6 +62,7 @@ pub use live::{Access, LiveLog, LogFigures};
 pub use lock::{DataLock, LockError};
 pub use no_room::{Lack, NoRoom};
 pub use offline::{OfflineLog, log_id_in};
+pub use owner::give_to_owner_of;
 pub use recovery::Unclean;
 pub use room::give_up_reserve;
 pub use writer::{Clock, Placed, PreparedBatch};
@@ -70,6 +72,9 @@ use recovery::{Recovered, RecoveryOptions, recover};
 use room::{RoomMaker, RoomOptions};
 use storage::Storage;
 use writer::{Writer, random};
+
+/// The directory of the log in a data directory.
+pub const LOG_DIR: &str = "log";
 
 /// How a log is opened for writing.
 #[derive(Debug)]

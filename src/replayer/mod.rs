@@ -31,7 +31,7 @@ pub use frames::{FrameReader, LoggedFrame};
 pub use health::{Health, HealthReport};
 pub use inbox::{Handed, Inbox, Next, Waiter};
 pub use kept_frame::{KeptFrame, PayloadBytes};
-pub use offline::{FoldLogError, fold_log};
+pub use offline::{FoldLogError, apply_offline, fold_log};
 pub use payloads::LogPayloads;
 
 use behind::AppliedBytes;

@@ -1,4 +1,4 @@
-//! Folds a log that nobody writes into an index that nobody else uses, for the offline tools.
+//! Folds a log into an index that nobody else uses, for the offline tools.
 //! Frames are read ahead as at a start; but what fails is told and not tried for ever.
 
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::ahead::ReadAhead;
 use super::payloads::LogPayloads;
 use crate::event::Seq;
-use crate::index::fold::FoldState;
-use crate::index::{Index, IndexError};
+use crate::index::fold::{FoldInput, FoldState, Judged, Payloads};
+use crate::index::{Foresight, Index, IndexError};
 use crate::log::{LiveLog, LogError};
 
 /// How long a full delta is waited for at a time.
@@ -48,21 +48,34 @@ pub fn fold_log(
         if frame.next_seq() > upto.next() {
             break;
         }
-        let foresight = due.foresight.as_ref();
-        loop {
-            match index.apply_foreseen(frame.first_seq, frame.input(), foresight, &payloads) {
-                Ok(_) => break,
-                Err(IndexError::DeltaFull) => {
-                    if index.flush_health().failing_since.is_some() {
-                        index.flush_now()?;
-                    }
-                    index.wait_for_room(frame.input().count(), ROOM_PAUSE);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let (first, foresight) = (frame.first_seq, due.foresight.as_ref());
+        apply_offline(index, first, frame.input(), foresight, &payloads)?;
         next = frame.next_seq();
         applied(&index.state());
     }
     Ok(())
+}
+
+/// Applies a frame as [`Index::apply_foreseen`] does, and waits for room in the delta.
+///
+/// # Errors
+/// What cannot be applied; what keeps the delta from being flushed.
+pub fn apply_offline(
+    index: &Index,
+    first: Seq,
+    input: FoldInput<'_>,
+    foresight: Option<&Foresight>,
+    payloads: &dyn Payloads,
+) -> Result<Vec<Judged>, IndexError> {
+    loop {
+        match index.apply_foreseen(first, input, foresight, payloads) {
+            Err(IndexError::DeltaFull) => {
+                if index.flush_health().failing_since.is_some() {
+                    index.flush_now()?;
+                }
+                index.wait_for_room(input.count(), ROOM_PAUSE);
+            }
+            applied => return applied,
+        }
+    }
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use super::open_error::OpenError;
 use crate::index::succession::{INDEX_DIR, SUCCESSION_DIRS, Succession, Successor};
+use crate::log::LOG_DIR;
 use crate::log::inventory::{META_NAME, RESERVE_NAME, TORN_PREFIX};
 use crate::log::segment::SegmentId;
 use crate::log::storage::{Storage, TEMP_PREFIX};
 
 /// What is in a data directory by us, or by the repository it lies in.
-const OURS: [&str; 4] = ["log", INDEX_DIR, "lock", "README.md"];
+const OURS: [&str; 4] = [LOG_DIR, INDEX_DIR, "lock", "README.md"];
 
 /// A directory that holds other things and no log is not ours: a mistyped `--data-dir` must
 /// not leave its files among somebody's own. Names that begin with a dot, and what a file
@@ -20,7 +21,7 @@ const OURS: [&str; 4] = ["log", INDEX_DIR, "lock", "README.md"];
 /// # Errors
 /// [`OpenError::NotOurs`]; when it cannot be listed.
 pub(super) fn refuse_foreign(data_dir: &Path) -> Result<(), OpenError> {
-    let in_log = names(&data_dir.join("log"))?;
+    let in_log = names(&data_dir.join(LOG_DIR))?;
     let is_log = |name: &String| name == META_NAME || SegmentId::from_file_name(name).is_some();
     if in_log.iter().any(is_log) {
         return Ok(());
@@ -40,7 +41,7 @@ pub(super) fn refuse_foreign(data_dir: &Path) -> Result<(), OpenError> {
     let in_log = in_log
         .into_iter()
         .filter(|name| !begun(name) && !nobodys(name));
-    strange.extend(in_log.map(|name| format!("log/{name}")));
+    strange.extend(in_log.map(|name| format!("{LOG_DIR}/{name}")));
     strange.sort();
     let found = match strange.as_slice() {
         [] => return Ok(()),

@@ -24,7 +24,7 @@ use crate::index::succession::INDEX_DIR;
 use crate::index::{Index, IndexOptions};
 use crate::log::inventory::Inventory;
 use crate::log::storage::{FileSystem, Storage};
-use crate::log::{self, DataLock, LogOptions, OpenedLog};
+use crate::log::{self, DataLock, LOG_DIR, LogOptions, OpenedLog};
 use crate::replayer::{Inbox, IndexPlace, Replayer};
 
 impl Store {
@@ -37,7 +37,7 @@ impl Store {
         let started = Instant::now();
         let storage: Arc<dyn Storage> = Arc::new(FileSystem);
         let data_dir = &options.data_dir;
-        let (log_dir, index_dir) = (data_dir.join("log"), data_dir.join(INDEX_DIR));
+        let (log_dir, index_dir) = (data_dir.join(LOG_DIR), data_dir.join(INDEX_DIR));
         rights::check(data_dir)?;
         refuse_foreign(data_dir)?;
         make_dir_all(storage.as_ref(), data_dir)?;

@@ -33,7 +33,12 @@ fn kill_often(times: u64, seed: u64) {
         let least = if round % 2 == 0 { 0 } else { whole * 7 / 10 };
         let moment = Duration::from_micros(random.between(least, whole * 12 / 10));
         std::thread::sleep(moment);
-        child.signal(Signal::KILL);
+        // What an interrupt takes away is the new index, until that takes the old one's place.
+        child.signal(if round % 3 == 2 {
+            Signal::TERM
+        } else {
+            Signal::KILL
+        });
         child.wait();
         if names(scene.path()) != ["index", "lock", "log"] {
             in_the_middle += 1;

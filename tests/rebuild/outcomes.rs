@@ -9,6 +9,8 @@ use rusqlite::Connection;
 use super::scene::{Scene, publish, rebuild, rebuilt};
 use crate::client::{Client, event};
 use crate::dump::dump_events;
+use crate::mount::Bound;
+use crate::operations::assert_documented;
 use crate::process::Oncelog;
 use crate::skipped::say_skipped;
 use crate::tree::{assert_same, copy, names, tree};
@@ -211,13 +213,41 @@ fn what_root_has_rebuilt_belongs_to_the_owner_of_the_log() {
         let path = scene.path().join(dir);
         std::os::unix::fs::chown(path, Some(4711), Some(4712)).expect("root may");
     }
+    // A copy of the log and the index may have none, and the server must be able to write it.
+    let lock = scene.path().join("lock");
+    fs::remove_file(&lock).expect("it is there");
     rebuilt(scene.path(), 0);
     let all = tree(&scene.index());
     assert!(all.len() > 1);
-    for path in all.keys() {
+    for path in all.keys().chain([&lock]) {
         let found = fs::metadata(path).expect("it is there");
         assert_eq!((found.uid(), found.gid()), (4711, 4712), "{path:?}");
     }
     let server = Oncelog::start(scene.path());
     publish(&Client::new(server.address), 1);
+}
+
+#[test]
+fn an_old_index_that_cannot_be_removed_is_a_note_and_the_new_one_is_used() {
+    let scene = Scene::stopped(3);
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let held = scene.index().join("held");
+    fs::create_dir(&held).expect("a directory");
+    let Some(mounted) = Bound::mount(elsewhere.path(), &held) else {
+        return say_skipped("an old index that cannot be removed: nothing can be mounted");
+    };
+    let ended = rebuild(scene.path(), &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_documented("The old index stays", &ended.stderr);
+    let left = ["index", "index.replaced", "lock", "log"];
+    assert_eq!(names(scene.path()), left);
+    scene.assert_serves();
+    // A mount goes by the name that it was given.
+    let (index, replaced) = (scene.index(), scene.path().join("index.replaced"));
+    fs::rename(&index, scene.path().join("new")).expect("a new name");
+    fs::rename(&replaced, &index).expect("its old name");
+    drop(mounted);
+    fs::remove_dir_all(&index).expect("nothing is mounted there any more");
+    fs::rename(scene.path().join("new"), &index).expect("its own name");
+    scene.assert_serves();
 }

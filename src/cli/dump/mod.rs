@@ -15,8 +15,9 @@ mod text;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-pub use options::DumpOptions;
+pub use options::{DumpOptions, EXAMPLE};
 
+use super::outcome::{self, ALL_WELL, COULD_NOT_RUN, DAMAGE};
 use crate::index::IndexError;
 use crate::inspect::{InspectError, StorePlace};
 use crate::log::segment::SegmentId;
@@ -52,9 +53,7 @@ pub fn run(options: &DumpOptions) -> ExitCode {
         Ok(end) => note_torn(&end),
         Err(DumpError::Stopped) => {}
         // `dump | head`: whoever reads has seen enough.
-        Err(DumpError::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return ExitCode::SUCCESS;
-        }
+        Err(DumpError::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Err(error) => {
             match &error {
                 DumpError::Inspect(no_room @ InspectError::NoRoom { .. }) => {
@@ -62,25 +61,26 @@ pub fn run(options: &DumpOptions) -> ExitCode {
                 }
                 other => super::say_error(other),
             }
-            return ExitCode::from(if is_damage(&error) { 1 } else { 2 });
+            return ExitCode::from(code_of(&error));
         }
     }
     if wrong == 0 {
-        return ExitCode::SUCCESS;
+        return ExitCode::from(ALL_WELL);
     }
     super::say(&match wrong {
         1 => "the log is damaged in one place, which is shown where it stands".to_owned(),
         wrong => format!("the log is damaged in {wrong} places, which are shown where they stand"),
     });
-    ExitCode::from(1)
+    ExitCode::from(DAMAGE)
 }
 
-/// A payload that had to be compared, and was good when it was read before.
-fn is_damage(error: &DumpError) -> bool {
-    matches!(
-        error,
-        DumpError::Inspect(InspectError::Fold(IndexError::Payload(_)))
-    )
+fn code_of(error: &DumpError) -> u8 {
+    match error {
+        DumpError::Inspect(InspectError::Log(error)) => outcome::code_of(error),
+        // A payload that had to be compared, and was good when it was read before.
+        DumpError::Inspect(InspectError::Fold(IndexError::Payload(_))) => DAMAGE,
+        _ => COULD_NOT_RUN,
+    }
 }
 
 fn dump(options: &DumpOptions, printer: &mut Printer<impl Write>) -> Result<End, DumpError> {

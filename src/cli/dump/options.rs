@@ -11,6 +11,13 @@ use crate::index::fold::Verdict;
 use crate::inspect::Wanted;
 use crate::log::segment::SegmentId;
 
+/// For the help.
+pub const EXAMPLE: &str = "\
+Examples:
+  oncelog dump --data-dir /var/lib/oncelog --last 10
+  oncelog dump --id a-1                        # each arrival of an id
+  oncelog dump --json > events.ndjson          # `oncelog publish events.ndjson` reads it back";
+
 /// The options of `dump`.
 #[derive(Clone, Debug, Args)]
 pub struct DumpOptions {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::index::IndexError;
+use crate::cli::outcome::state_of_useless;
 use crate::inspect::info::{IndexInfo, IndexState, LogInfo, StoreInfo};
 use crate::log::Holder;
 use crate::log::tail::Ending;
@@ -55,15 +55,9 @@ fn index(index: &IndexInfo) -> Value {
         IndexState::Complete => ("complete", None),
         IndexState::Behind(_) => ("behind", None),
         IndexState::Ahead(_) => ("ahead", None),
-        IndexState::Unusable(error) => {
-            let state = match error {
-                IndexError::OtherVersion { .. } => "other_version",
-                IndexError::OtherLog { .. } => "other_log",
-                _ => "damaged",
-            };
-            (state, Some(error.to_string()))
+        IndexState::Unusable(error) | IndexState::Unreadable(error) => {
+            (state_of_useless(error), Some(error.to_string()))
         }
-        IndexState::Unreadable(error) => ("unreadable", Some(error.to_string())),
     };
     let mut json = json!({ "state": state, "why": why });
     let Some(figures) = &index.figures else {

@@ -3,15 +3,14 @@
 mod json;
 mod text;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::config::DataDir;
 use crate::inspect::info::{IndexState, InfoError, InfoOptions, StoreInfo, info};
-use crate::log::LogError;
 
+use super::outcome::{self, ALL_WELL, COULD_NOT_RUN, DAMAGE};
 use super::scratch::scratch_dir;
 
 /// For the help.
@@ -36,9 +35,6 @@ pub struct InfoArguments {
     pub json: bool,
 }
 
-const DAMAGE: u8 = 1;
-const COULD_NOT: u8 = 2;
-
 /// Shows it. 0 all well, 1 damage, or an index that is not this log's or ahead of it, 2 could not
 /// run.
 pub fn run(arguments: &InfoArguments) -> ExitCode {
@@ -58,34 +54,29 @@ pub fn run(arguments: &InfoArguments) -> ExitCode {
         true => format!("{}\n", json::of(&info)),
         false => text::of(&info),
     };
-    let mut out = io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::from(code_of(&info)),
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(code_of(&info)),
-        Err(error) => {
-            super::say_error(&error);
-            ExitCode::from(COULD_NOT)
-        }
+    if let Err(error) = outcome::print(text.as_bytes()) {
+        super::say_error(&error);
+        return ExitCode::from(COULD_NOT_RUN);
     }
+    ExitCode::from(code_of(&info))
 }
 
 fn code_of(info: &StoreInfo) -> u8 {
     use crate::index::IndexError::OtherVersion;
     match &info.index.state {
-        IndexState::Unreadable(_) => COULD_NOT,
+        IndexState::Unreadable(_) => COULD_NOT_RUN,
         IndexState::Ahead(_) => DAMAGE,
         // Of an upgrade, which the next start does.
-        IndexState::Unusable(OtherVersion { .. }) if info.log.damage.is_none() => 0,
+        IndexState::Unusable(OtherVersion { .. }) if info.log.damage.is_none() => ALL_WELL,
         IndexState::Unusable(_) => DAMAGE,
         _ if info.log.damage.is_some() => DAMAGE,
-        IndexState::None | IndexState::Complete | IndexState::Behind(_) => 0,
+        IndexState::None | IndexState::Complete | IndexState::Behind(_) => ALL_WELL,
     }
 }
 
 fn code_of_error(error: &InfoError) -> u8 {
     match error {
-        InfoError::Log(LogError::Corrupt(_) | LogError::Foreign { .. }) => DAMAGE,
-        _ => COULD_NOT,
+        InfoError::Log(error) => outcome::code_of(error),
+        InfoError::Lock { .. } => COULD_NOT_RUN,
     }
 }

@@ -12,6 +12,8 @@ use crate::config::{DataDir, parse_bytes};
 use crate::index::succession::Succession;
 use crate::inspect::rebuild::{Progress, RebuildOptions, rebuild};
 
+use super::outcome::{ALL_WELL, COULD_NOT_RUN, DAMAGE};
+use super::stop_flag::StopFlag;
 use super::voice::Voice;
 
 /// How often it is said how far it is, where no terminal shows it.
@@ -56,11 +58,19 @@ pub fn run(arguments: &RebuildArguments) -> ExitCode {
     match rebuilt {
         Ok(rebuilt) => {
             report::print(&rebuilt, arguments.json);
-            ExitCode::from(u8::from(rebuilt.old.differed()))
+            if let Some(error) = &rebuilt.left_over {
+                super::say(&format!(
+                    "note: the old index cannot be removed, the next start tries again: {error}"
+                ));
+            }
+            ExitCode::from(match rebuilt.old.differed() {
+                true => DAMAGE,
+                false => ALL_WELL,
+            })
         }
         Err(error) => {
             super::say_error(&error);
-            ExitCode::from(2)
+            ExitCode::from(COULD_NOT_RUN)
         }
     }
 }
@@ -71,6 +81,7 @@ struct Teller<'d> {
     data_dir: &'d Path,
     begun: Instant,
     said: Instant,
+    stop: Option<StopFlag>,
 }
 
 impl Teller<'_> {
@@ -81,6 +92,7 @@ impl Teller<'_> {
             data_dir,
             begun: now,
             said: now,
+            stop: None,
         }
     }
 
@@ -92,7 +104,8 @@ impl Teller<'_> {
             }
             // From now on there is something to be removed, and it is ours.
             Progress::Begun => {
-                super::remove_on_interrupt(&Succession::of(self.data_dir).building());
+                let building = Succession::of(self.data_dir).building();
+                self.stop = Some(StopFlag::watch(&building, true));
                 self.begun = Instant::now();
             }
             Progress::Folding { applied, upto } => self.show(|seconds| {
@@ -101,6 +114,11 @@ impl Teller<'_> {
             }),
             Progress::Comparing { rows, of } => {
                 self.show(|_| format!("comparing with the old index: row {rows} of about {of}"));
+            }
+            Progress::Finishing => {
+                if let Some(stop) = &self.stop {
+                    stop.keep();
+                }
             }
         }
     }

@@ -1,22 +1,22 @@
 //! What came of a rebuild, as text and as JSON.
 
-use std::io::{self, Write as _};
-
 use serde_json::{Value, json};
 
-use crate::index::IndexError;
+use crate::cli::outcome::{self, state_of_useless};
 use crate::inspect::compare::{Comparison, DifferenceCounts};
 use crate::inspect::rebuild::{OldIndex, Rebuilt};
 
 /// Prints it on stdout.
 pub(super) fn print(rebuilt: &Rebuilt, as_json: bool) {
-    let text = match as_json {
+    let mut text = match as_json {
         true => json(rebuilt).to_string(),
         false => text(rebuilt),
     };
-    let mut out = io::stdout();
-    // It is done; whether anybody reads it changes nothing.
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    text.push('\n');
+    // It is done, whether anybody can read of it or not.
+    if let Err(error) = outcome::print(text.as_bytes()) {
+        crate::cli::say_error(&error);
+    }
 }
 
 fn text(rebuilt: &Rebuilt) -> String {
@@ -95,13 +95,7 @@ fn old_json(old: &OldIndex) -> Value {
         OldIndex::None => json!({ "state": "none" }),
         OldIndex::NotCompared => json!({ "state": "not_compared" }),
         OldIndex::Unusable(error) => {
-            let state = match error {
-                IndexError::Damaged { .. } => "damaged",
-                IndexError::OtherVersion { .. } => "other_version",
-                IndexError::OtherLog { .. } => "other_log",
-                _ => "unreadable",
-            };
-            json!({ "state": state, "why": error.to_string() })
+            json!({ "state": state_of_useless(error), "why": error.to_string() })
         }
         OldIndex::Compared(comparison) => compared_json(comparison),
     }

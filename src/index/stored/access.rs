@@ -1,11 +1,11 @@
 //! How the database can be read without a change to it.
 
-use std::fs;
 use std::io;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::super::aside::copy_database;
 use super::super::error::IndexError;
 use super::super::files::Files;
 use super::super::options::IndexOptions;
@@ -33,8 +33,7 @@ pub(super) fn connect(
     }
     let directory = copy_to()?;
     let copy = Files::of(directory.path())?;
-    fs::copy(files.main(), copy.main())?;
-    fs::copy(files.wal(), copy.wal())?;
+    copy_database(files, &copy)?;
     let connection = connection::reading(&copy, &options)?;
     Ok(Some((connection, Some(directory))))
 }

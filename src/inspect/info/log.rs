@@ -1,13 +1,10 @@
 //! What the ends of a log say of it.
 
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
 
 use crate::event::Seq;
+use crate::inspect::StorePlace;
 use crate::log::format::FORMAT_VERSION;
-use crate::log::inventory::Inventory;
-use crate::log::storage::FileSystem;
 use crate::log::tail::Ending;
 use crate::log::{LogError, LogId, OfflineLog};
 
@@ -46,19 +43,15 @@ pub struct LogInfo {
 ///
 /// # Errors
 /// When it cannot be read, or a later version wrote it.
-pub(super) fn look(dir: &Path) -> Result<LogInfo, LogError> {
-    let storage = Arc::new(FileSystem);
-    let (log, mut damage) = match OfflineLog::open(storage.clone(), dir) {
-        Err(LogError::Corrupt(damage)) => {
-            let log = OfflineLog::before(storage, dir, &damage)?;
-            (log, Some(damage.to_string()))
-        }
+pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
+    let (log, mut damage) = match place.log() {
+        Err(LogError::Corrupt(damage)) => (place.log_before(&damage)?, Some(damage.to_string())),
         other => (other?, None),
     };
-    let inventory = Inventory::read(&FileSystem, dir)?;
+    let inventory = place.inventory()?;
     let mut segment_bytes = 0;
     for id in &inventory.segments {
-        let path = dir.join(id.file_name());
+        let path = place.log_dir().join(id.file_name());
         let found = fs::metadata(&path).map_err(|source| LogError::Io {
             action: "look at",
             path,

@@ -12,9 +12,9 @@ use tempfile::TempDir;
 pub use index::{IndexInfo, IndexState};
 pub use log::LogInfo;
 
-use crate::index::succession::{INDEX_DIR, SUCCESSION_DIRS};
-use crate::log::storage::{FileSystem, Storage};
-use crate::log::{Holder, LogError, log_id_in};
+use crate::index::succession::SUCCESSION_DIRS;
+use crate::inspect::StorePlace;
+use crate::log::{Holder, LogError};
 
 /// What is to be told, and how.
 pub struct InfoOptions<'o> {
@@ -66,11 +66,10 @@ pub enum InfoError {
 /// [`InfoError`]. Damage, and an index that is of no use, are told and no error.
 pub fn info(options: &InfoOptions<'_>) -> Result<StoreInfo, InfoError> {
     let data_dir = options.data_dir;
-    let log_dir = data_dir.join("log");
+    let place = StorePlace::new(data_dir);
     // Before the log: an index that is written meanwhile would else be ahead of it.
-    let log_id = log_id_in(&FileSystem, &log_dir)?;
-    let index = index::look(&data_dir.join(INDEX_DIR), log_id, options);
-    let log = log::look(&log_dir)?;
+    let index = index::look(place.index_dir(), place.log_id()?, options);
+    let log = log::look(&place)?;
     let holder = Holder::of(data_dir).map_err(|source| InfoError::Lock {
         dir: data_dir.to_owned(),
         source,
@@ -82,6 +81,6 @@ pub fn info(options: &InfoOptions<'_>) -> Result<StoreInfo, InfoError> {
         index: index.beside(log.last_seq),
         log,
         rebuild_dirs: SUCCESSION_DIRS.into_iter().filter(is_there).collect(),
-        disk_free_bytes: FileSystem.free_bytes(&log_dir).ok(),
+        disk_free_bytes: place.free_bytes().ok(),
     })
 }

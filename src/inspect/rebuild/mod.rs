@@ -4,8 +4,8 @@
 mod error;
 mod run;
 
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::RebuildError;
@@ -14,10 +14,10 @@ use run::Rebuilding;
 
 use super::compare::Comparison;
 use crate::event::Seq;
-use crate::index::succession::{INDEX_DIR, Succession};
+use crate::index::succession::Succession;
 use crate::index::{IndexError, StoredFigures};
-use crate::log::storage::FileSystem;
-use crate::log::{DataLock, LogId, OfflineLog, log_id_in};
+use crate::inspect::StorePlace;
+use crate::log::{DataLock, LogId};
 
 /// How a rebuild goes about it.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub enum Progress {
         /// Of so many.
         of: u64,
     },
+    /// The new index is complete, and takes its place: its directory is not to be touched.
+    Finishing,
 }
 
 /// What came of it. The new index is in its place.
@@ -64,6 +66,8 @@ pub struct Rebuilt {
     pub old: OldIndex,
     /// How long the log was folded.
     pub fold_took: Duration,
+    /// Why the old one could not be removed, which the next start tries again.
+    pub left_over: Option<io::Error>,
 }
 
 /// The index that was there before.
@@ -99,9 +103,9 @@ pub fn rebuild(
     told: &mut dyn FnMut(Progress),
 ) -> Result<Rebuilt, RebuildError> {
     let data_dir = &options.data_dir;
-    let log_dir = data_dir.join("log");
+    let place = StorePlace::new(data_dir);
     // Before anything is made in a directory that may be somebody else's.
-    log_id_in(&FileSystem, &log_dir)?;
+    place.log_id()?;
     let _lock = DataLock::take(data_dir)?;
     let succession = Succession::of(data_dir);
     let in_dir = |source| RebuildError::Directory {
@@ -113,27 +117,32 @@ pub fn rebuild(
         told(Progress::LeftOversRemoved);
     }
     if !succession.is_possible().map_err(in_dir)? {
-        return Err(RebuildError::Elsewhere(data_dir.join(INDEX_DIR)));
+        return Err(RebuildError::Elsewhere(place.index_dir().to_owned()));
     }
-    let log = OfflineLog::open(Arc::new(FileSystem), &log_dir)?;
+    let log = place.log()?;
     let new_dir = succession.begin().map_err(in_dir)?;
     told(Progress::Begun);
     let rebuilt = Rebuilding {
         options,
+        place: &place,
         log,
         new_dir,
-        told,
+        told: &mut *told,
     }
     .run();
     match rebuilt {
         Ok(rebuilt) => {
+            told(Progress::Finishing);
             succession.finish().map_err(|source| {
                 // If that fails too, the next start does it.
                 drop(succession.put_in_place());
                 drop(succession.remove_left_overs());
                 in_dir(source)
             })?;
-            Ok(rebuilt)
+            Ok(Rebuilt {
+                left_over: succession.remove_left_overs().err(),
+                ..rebuilt
+            })
         }
         Err(error) => {
             // If that fails too, the next start removes it.

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use super::{OldIndex, Progress, RebuildError, RebuildOptions, Rebuilt};
 use crate::event::Seq;
 use crate::index::fold::FoldState;
-use crate::index::succession::INDEX_DIR;
 use crate::index::{Index, IndexError, IndexOptions, StoredIndex};
+use crate::inspect::StorePlace;
 use crate::inspect::compare::{CompareError, Compared, compare};
 use crate::log::{LogError, OfflineLog};
 use crate::replayer::fold_log;
@@ -18,6 +18,7 @@ use crate::replayer::fold_log;
 /// A rebuild under way.
 pub(super) struct Rebuilding<'r> {
     pub(super) options: &'r RebuildOptions,
+    pub(super) place: &'r StorePlace,
     pub(super) log: OfflineLog,
     pub(super) new_dir: PathBuf,
     pub(super) told: &'r mut dyn FnMut(Progress),
@@ -26,7 +27,7 @@ pub(super) struct Rebuilding<'r> {
 impl Rebuilding<'_> {
     pub(super) fn run(mut self) -> Result<Rebuilt, RebuildError> {
         let log_id = self.log.live.log_id();
-        let old = self.look(&self.options.data_dir.join(INDEX_DIR));
+        let old = self.look(self.place.index_dir());
         let old_flushed = match &old {
             Ok(Some(old)) => old.flushed(),
             _ => Seq::ZERO,
@@ -61,6 +62,7 @@ impl Rebuilding<'_> {
             index,
             old,
             fold_took,
+            left_over: None,
         })
     }
 
