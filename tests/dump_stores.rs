@@ -9,13 +9,13 @@ mod support {
     pub mod skipped;
     pub mod store;
     pub mod strace;
+    pub mod tree;
 }
 
-use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use support::client::{Client, ShownEvent, event};
@@ -24,32 +24,8 @@ use support::process::{Oncelog, command, run_command};
 use support::skipped::say_skipped;
 use support::store::{frames, segments, stopped_store, store_of_three_lives, wait_for_mark};
 use support::strace;
+use support::tree::{assert_same, copy, tree};
 use tempfile::TempDir;
-
-/// Everything below a directory: what it is, how large, when it was changed, and its bytes.
-fn tree(dir: &Path) -> BTreeMap<PathBuf, (u32, u64, i64, i64, Vec<u8>)> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(dir).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        let is = fs::symlink_metadata(&path).expect("it");
-        let bytes = match is.is_file() {
-            true => fs::read(&path).expect("a file"),
-            false => Vec::new(),
-        };
-        if is.is_dir() {
-            found.extend(tree(&path));
-        }
-        let what = (
-            is.mode(),
-            is.nlink(),
-            is.mtime_nsec(),
-            is.ctime_nsec(),
-            bytes,
-        );
-        found.insert(path, what);
-    }
-    found
-}
 
 /// All that `dump` may be asked for.
 const ASKED: [&[&str]; 7] = [
@@ -95,7 +71,7 @@ fn nothing_below_the_data_directory_changes_after_a_clean_stop_or_a_kill() {
             let ended = dump(store.path(), options);
             assert_eq!(ended.code, Some(0), "{options:?}: {}", ended.stderr);
         }
-        assert!(tree(store.path()) == before, "something was changed");
+        assert_same(&before, store.path());
     }
 }
 
@@ -135,7 +111,7 @@ fn an_index_that_does_not_fit_is_not_believed() {
         let before = tree(store.path());
         let shown = verdicts(&dump_events(store.path(), &[]));
         assert_eq!(shown, expected);
-        assert!(tree(store.path()) == before, "something was changed");
+        assert_same(&before, store.path());
     }
 }
 
@@ -151,13 +127,6 @@ fn an_index_of_what_the_log_is_no_more_is_not_believed() {
             client.publish(event("t", &id.to_string(), "1"));
         }
         assert_eq!(process.terminate().code, Some(0));
-    };
-    let copy = |from: &Path, to: &Path| {
-        fs::create_dir_all(to).expect("a directory");
-        for entry in fs::read_dir(from).expect("a directory") {
-            let entry = entry.expect("an entry");
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
-        }
     };
     publish(0..3);
     let backup = store.path().join("backup");
@@ -249,6 +218,30 @@ fn a_running_server_is_not_disturbed_and_shows_the_same() {
     assert_eq!(process.terminate().code, Some(0));
 }
 
+/// The many segments of a store of years.
+#[test]
+fn more_segments_than_files_may_be_open_are_shown() {
+    let data_dir = tempfile::tempdir().expect("a directory");
+    let process = Oncelog::start_with(data_dir.path(), &["--segment-size", "64KiB"]);
+    let client = Client::new(process.address);
+    let large = format!("\"{}\"", "x".repeat(40_000));
+    for id in 0..60 {
+        client.publish(event("t", &id.to_string(), &large));
+    }
+    assert_eq!(process.terminate().code, Some(0));
+    assert!(segments(data_dir.path()).len() > 40);
+    for asked in [&["dump"][..], &["dump", "--raw"], &["info"]] {
+        let mut few = Command::new("sh");
+        few.args(["-c", r#"ulimit -n 40; exec "$@""#, "sh"])
+            .arg(command().get_program())
+            .args(asked)
+            .arg("--data-dir")
+            .arg(data_dir.path());
+        let ended = run_command(few);
+        assert_eq!(ended.code, Some(0), "{asked:?}: {}", ended.stderr);
+    }
+}
+
 /// Makes something of this name.
 type Make = fn(&Path);
 
@@ -292,7 +285,7 @@ fn what_has_a_segments_name_and_is_none_is_told_and_never_followed() {
         let ended = dump(store.path(), &["--frames"]);
         assert_eq!(ended.code, Some(1));
         assert!(String::from_utf8_lossy(&ended.stdout).contains(&name));
-        assert!(tree(store.path()) == before, "something was changed");
+        assert_same(&before, store.path());
     }
 }
 

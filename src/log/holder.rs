@@ -37,9 +37,10 @@ impl Holder {
     /// When the lock's file is there and cannot be read.
     pub fn of(data_dir: &Path) -> io::Result<Holder> {
         let path = data_dir.join(LOCK_NAME);
-        let (says, file) = match fs::read_to_string(&path).and_then(|text| {
+        let (says, file) = match fs::read(&path).and_then(|text| {
             let found = fs::metadata(&path)?;
-            Ok((text, found))
+            // Who it was is a courtesy, as for who takes the lock.
+            Ok((String::from_utf8_lossy(&text).into_owned(), found))
         }) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),
             other => other?,
@@ -134,6 +135,16 @@ mod tests {
             says: "pid 1, host elsewhere".into(),
         };
         assert_eq!(Holder::of(data_dir.path()).unwrap(), unknown);
+    }
+
+    #[test]
+    fn a_lock_with_anything_in_it_is_no_reason_to_fail() {
+        let data_dir = tempfile::tempdir().unwrap();
+        fs::write(data_dir.path().join(LOCK_NAME), [0xff, 0xfe, 0]).unwrap();
+        assert_ne!(
+            Holder::of(data_dir.path()).unwrap(),
+            Holder::Unknown { says: "".into() }
+        );
     }
 
     #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
 //! A directory with all that is in it, to be held against itself later: not a byte, a name, a
-//! mode or a time of change may be another one.
+//! mode, a link or a time of change may be another one.
 
 #![allow(
     dead_code,
@@ -12,8 +12,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What is known of each name below a directory: mode, owner, time of change, bytes.
-pub type Tree = BTreeMap<PathBuf, (u32, u32, (i64, i64), Vec<u8>)>;
+/// What is known of each name below a directory.
+pub type Tree = BTreeMap<PathBuf, Known>;
+
+/// Mode, owner, how many names it has, when it was changed (its bytes, or anything), its bytes.
+type Known = (u32, u32, u64, [(i64, i64); 2], Vec<u8>);
 
 /// All of a directory, itself included.
 pub fn tree(dir: &Path) -> Tree {
@@ -28,8 +31,12 @@ fn take(path: &Path, tree: &mut Tree) {
         true => fs::read(path).expect("a file that can be read"),
         false => Vec::new(),
     };
-    let time = (found.mtime(), found.mtime_nsec());
-    tree.insert(path.into(), (found.mode(), found.uid(), time, bytes));
+    let times = [
+        (found.mtime(), found.mtime_nsec()),
+        (found.ctime(), found.ctime_nsec()),
+    ];
+    let known = (found.mode(), found.uid(), found.nlink(), times, bytes);
+    tree.insert(path.into(), known);
     if found.is_dir() {
         for entry in fs::read_dir(path).expect("a directory") {
             take(&entry.expect("an entry").path(), tree);

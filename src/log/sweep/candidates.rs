@@ -33,6 +33,14 @@ pub(super) struct Candidate {
     pub(super) state: State,
 }
 
+/// What a segment's header says.
+enum Said {
+    /// Of which log it is.
+    Log(LogId),
+    /// Nothing that can be trusted; the file has so many bytes.
+    Nothing(Flaw, u64),
+}
+
 /// A segment that was opened for a sweep.
 #[derive(Debug)]
 pub(super) enum Opened {
@@ -64,7 +72,15 @@ pub(super) fn look(
     let is_wanted = |id: &SegmentId| from.is_none_or(|from| *id >= from);
     let mut found = Vec::new();
     for id in inventory.segments.iter().copied().filter(is_wanted) {
-        found.push((id, open(storage, dir, id)?));
+        // What says so is closed again at once: a log may have more segments than a process may
+        // have files open.
+        found.push((
+            id,
+            match open(storage, dir, id)? {
+                Opened::Good { segment, .. } => Said::Log(segment.header.log_id),
+                Opened::Unusable(flaw, bytes) => Said::Nothing(flaw, bytes),
+            },
+        ));
     }
     let log_id = match (&inventory.meta, most_say(&found)) {
         (Some(meta), _) => meta.log_id,
@@ -84,17 +100,15 @@ pub(super) fn look(
         id,
         state: State::Stray(StrayKind::NoFile),
     });
-    let files = found.into_iter().map(|(id, opened)| Candidate {
+    let files = found.into_iter().map(|(id, said)| Candidate {
         id,
-        state: match opened {
-            Opened::Unusable(flaw, bytes) => State::Unusable(flaw, bytes),
-            Opened::Good { segment, .. } if segment.header.log_id != log_id => {
-                State::Stray(StrayKind::Foreign {
-                    found: segment.header.log_id,
-                    expected: log_id,
-                })
-            }
-            Opened::Good { .. } => State::Usable,
+        state: match said {
+            Said::Nothing(flaw, bytes) => State::Unusable(flaw, bytes),
+            Said::Log(found) if found != log_id => State::Stray(StrayKind::Foreign {
+                found,
+                expected: log_id,
+            }),
+            Said::Log(_) => State::Usable,
         },
     });
     let mut candidates: Vec<Candidate> = files.chain(no_files).collect();
@@ -103,11 +117,11 @@ pub(super) fn look(
 }
 
 /// The log that most segments say they belong to; of two, the one that is said first.
-fn most_say(found: &[(SegmentId, Opened)]) -> Option<LogId> {
+fn most_say(found: &[(SegmentId, Said)]) -> Option<LogId> {
     let mut votes = HashMap::<LogId, (usize, SegmentId)>::new();
-    for (id, opened) in found {
-        if let Opened::Good { segment, .. } = opened {
-            votes.entry(segment.header.log_id).or_insert((0, *id)).0 += 1;
+    for (id, said) in found {
+        if let Said::Log(log_id) = said {
+            votes.entry(*log_id).or_insert((0, *id)).0 += 1;
         }
     }
     let most = votes

@@ -74,7 +74,7 @@ impl PatientFile {
     }
 
     fn read_by_pages(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let end = self.file.len()?.min(offset + buffer.len() as u64);
+        let end = self.file.len()?.min(end_of(buffer, offset));
         let mut at = offset;
         while at < end {
             let to = ((at / PAGE_BYTES + 1) * PAGE_BYTES).min(end);
@@ -99,7 +99,7 @@ impl PatientFile {
 
 impl StorageFile for PatientFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let bytes = offset..offset + buffer.len() as u64;
+        let bytes = offset..end_of(buffer, offset);
         if self.unreadable(bytes).is_empty()
             && let Ok(count) = self.file.read_at(buffer, offset)
         {
@@ -123,6 +123,11 @@ impl StorageFile for PatientFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
+}
+
+/// Where a buffer that is read from this offset on ends: the offset may be what damaged bytes say.
+fn end_of(buffer: &[u8], offset: u64) -> u64 {
+    offset.saturating_add(buffer.len() as u64)
 }
 
 fn only_read() -> io::Error {

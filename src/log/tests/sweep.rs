@@ -11,7 +11,7 @@ use super::stores::{self, Store};
 use crate::event::Seq;
 use crate::log::LogError;
 use crate::log::error::{Evidence, Fault, SealFault};
-use crate::log::format::FrameType;
+use crate::log::format::{FrameType, SEAL_TRAILER_BYTES};
 use crate::log::header::HeaderFault;
 use crate::log::storage::Storage;
 use crate::log::storage::simulated::SimulatedDisk;
@@ -166,6 +166,24 @@ fn a_segment_that_is_missing_cut_or_empty_is_told_with_its_seqs() {
             assert_eq!(damage.evidence, Some(Evidence::FurtherSegment));
             assert_eq!(damage.lost.count(), 0);
         }
+    }
+}
+
+/// Where a seal is said to begin is not yet checked when it is read there.
+#[test]
+fn a_trailer_that_points_anywhere_is_damage_and_no_more() {
+    let store = stores::all_sealed();
+    let segment = &store.segments[0];
+    let trailer = segment.bytes.len() - SEAL_TRAILER_BYTES;
+    for seal_at in [u64::MAX, u64::MAX - 64, u64::MAX - 100, 1 << 63, 0] {
+        let disk = store.disk.snapshot();
+        let mut now = segment.bytes.clone();
+        now[..64].fill(0xA5);
+        now[trailer..trailer + 8].copy_from_slice(&seal_at.to_le_bytes());
+        disk.write_file_durable(&segment.path, &now);
+        let swept = sweep(&disk);
+        assert_eq!(swept.damages.len(), 1, "{seal_at}: {swept:#?}");
+        assert!(swept.frames == frames_but(&store, |place, _| place == 0));
     }
 }
 
