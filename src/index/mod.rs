@@ -81,7 +81,7 @@ pub use note::NotStored;
 pub use options::{Durability, IndexOptions};
 pub use query::Order;
 pub use stored::{
-    KeyRow, KeyRows, NotStoredRow, NotStoredRows, PostingRow, PostingRows, StoredFigures,
+    Beside, KeyRow, KeyRows, NotStoredRow, NotStoredRows, PostingRow, PostingRows, StoredFigures,
     StoredIndex, TopicRow, TopicRows,
 };
 pub use topics::{TopicCensus, TopicCount};

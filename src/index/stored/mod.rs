@@ -29,6 +29,7 @@ use super::schema::head::{self, Head};
 use super::schema::{self, runs};
 use crate::event::Seq;
 
+pub use access::Beside;
 pub use figures::StoredFigures;
 pub use keys::{KeyRow, KeyRows};
 pub use not_stored::{NotStoredRow, NotStoredRows};
@@ -53,7 +54,7 @@ pub struct StoredIndex {
 
 impl StoredIndex {
     /// Looks at the index in a directory; `None` when there is none. Of one that was killed, the
-    /// database may have to be copied: then `copy_to` makes a directory for it.
+    /// database is copied: then `copy_to` makes a directory for it.
     ///
     /// # Errors
     /// [`IndexError::Damaged`], [`IndexError::OtherVersion`] and [`IndexError::OtherLog`] of an
@@ -61,13 +62,14 @@ impl StoredIndex {
     pub fn open(
         directory: &Path,
         log_id: [u8; 16],
+        beside: Beside,
         copy_to: &dyn Fn() -> io::Result<TempDir>,
     ) -> Result<Option<StoredIndex>, IndexError> {
         let files = Files::of(directory)?;
         let mut looks = 0;
         loop {
             looks += 1;
-            match look(&files, log_id, copy_to) {
+            match look(&files, log_id, beside, copy_to) {
                 Err(IndexError::Damaged { .. } | IndexError::Busy(_))
                     if looks < LOOKS_MAX && files.has_shm()? =>
                 {
@@ -92,9 +94,10 @@ impl StoredIndex {
 fn look(
     files: &Files,
     log_id: [u8; 16],
+    beside: Beside,
     copy_to: &dyn Fn() -> io::Result<TempDir>,
 ) -> Result<Option<StoredIndex>, IndexError> {
-    let Some((connection, copy)) = access::connect(files, copy_to)? else {
+    let Some((connection, copy)) = access::connect(files, beside, copy_to)? else {
         return Ok(None);
     };
     if schema::is_empty(&connection)? {

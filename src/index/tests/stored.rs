@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::super::fold::Verdict;
 use super::super::schema::counts::CountWriter;
-use super::super::{IndexError, KeyRow, NotStoredRow, PostingRow, StoredIndex, TopicRow};
+use super::super::{Beside, IndexError, KeyRow, NotStoredRow, PostingRow, StoredIndex, TopicRow};
 use super::directory::{files, put_back};
 use super::model::{Frame, LOG, Model, history, open};
 use crate::event::Seq;
 
 fn look(directory: &Path) -> StoredIndex {
     let no_copy = || Err(io::Error::other("no copy is needed"));
-    let looked = StoredIndex::open(directory, LOG, &no_copy).unwrap();
+    let looked = StoredIndex::open(directory, LOG, Beside::Writer, &no_copy).unwrap();
     looked.expect("an index")
 }
 
@@ -130,6 +130,11 @@ fn the_rows_of_a_closed_a_killed_and_an_open_index_are_those_of_the_model() {
     drop(index);
     let before = files(directory.path());
     compare_some(&look(directory.path()), &model);
+    let no_room = || Err(io::ErrorKind::StorageFull.into());
+    for copy_to in [&tempfile::tempdir as &dyn Fn() -> _, &no_room] {
+        let looked = StoredIndex::open(directory.path(), LOG, Beside::Nobody, copy_to);
+        compare_some(&looked.unwrap().expect("an index"), &model);
+    }
     assert_unchanged(directory.path(), &before);
 
     let index = open(directory.path()).unwrap();
@@ -151,7 +156,8 @@ fn a_copy_of_a_killed_index_without_its_shm_is_read_from_another_copy() {
     copy.retain(|(name, _)| !name.ends_with("-shm"));
     put_back(directory.path(), &copy);
 
-    let looked = StoredIndex::open(directory.path(), LOG, &tempfile::tempdir).unwrap();
+    let looked =
+        StoredIndex::open(directory.path(), LOG, Beside::Nobody, &tempfile::tempdir).unwrap();
     compare_some(&looked.expect("an index"), &model);
     assert_unchanged(directory.path(), &copy);
 }
@@ -187,11 +193,16 @@ fn an_index_that_is_written_while_it_is_read_has_the_rows_that_it_had() {
 #[test]
 fn what_is_no_index_or_anothers_is_told() {
     let directory = tempfile::tempdir().unwrap();
-    let none = StoredIndex::open(directory.path(), LOG, &tempfile::tempdir);
+    let none = StoredIndex::open(directory.path(), LOG, Beside::Nobody, &tempfile::tempdir);
     assert!(none.unwrap().is_none());
     assert!(files(directory.path()).is_empty());
     open(directory.path()).unwrap().close().unwrap();
-    let other = StoredIndex::open(directory.path(), [9; 16], &tempfile::tempdir);
+    let other = StoredIndex::open(
+        directory.path(),
+        [9; 16],
+        Beside::Nobody,
+        &tempfile::tempdir,
+    );
     assert!(matches!(other, Err(IndexError::OtherLog { found: LOG })));
 }
 
@@ -230,7 +241,7 @@ fn a_damaged_row_is_told_and_not_passed_over() {
         put_back(directory.path(), &whole);
         let database = rusqlite::Connection::open(directory.path().join("index.sqlite3"));
         database.unwrap().execute_batch(sql).unwrap();
-        let looked = StoredIndex::open(directory.path(), LOG, &tempfile::tempdir);
+        let looked = StoredIndex::open(directory.path(), LOG, Beside::Nobody, &tempfile::tempdir);
         looked.and_then(|index| rows(&index.expect("an index"), model.applied()))
     };
     assert!(meddle("SELECT 1").is_ok());

@@ -9,7 +9,7 @@ use crate::event::{Event, KeyRule, PayloadKind};
 use crate::index::fold::{
     Arrivals, FoldInput, LoggedArrival, LoggedPayload, PayloadUnreadable, Payloads,
 };
-use crate::index::{Index, IndexOptions};
+use crate::index::{Beside, Index, IndexOptions};
 
 const LOG: [u8; 16] = [3; 16];
 
@@ -66,7 +66,8 @@ fn index_of(sent: &[Sent], flush_each: bool) -> (TempDir, StoredIndex, Vec<FoldS
     }
     index.close().unwrap();
     drop(index);
-    let stored = StoredIndex::open(directory.path(), LOG, &tempfile::tempdir).unwrap();
+    let stored =
+        StoredIndex::open(directory.path(), LOG, Beside::Nobody, &tempfile::tempdir).unwrap();
     (directory, stored.expect("an index"), states)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::InfoOptions;
 use crate::event::Seq;
-use crate::index::{IndexError, StoredFigures, StoredIndex, TopicCount};
+use crate::index::{Beside, IndexError, StoredFigures, StoredIndex, TopicCount};
 use crate::log::LogId;
 
 /// Of an index.
@@ -60,8 +60,13 @@ impl IndexInfo {
 }
 
 /// Looks at an index.
-pub(super) fn look(dir: &Path, log_id: LogId, options: &InfoOptions<'_>) -> IndexInfo {
-    let looked = StoredIndex::open(dir, log_id.0, options.copy_to).and_then(|index| {
+pub(super) fn look(
+    dir: &Path,
+    log_id: LogId,
+    beside: Beside,
+    options: &InfoOptions<'_>,
+) -> IndexInfo {
+    let looked = StoredIndex::open(dir, log_id.0, beside, options.copy_to).and_then(|index| {
         let Some(index) = index else {
             return Ok(IndexInfo::without(IndexState::None));
         };

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 pub use index::{IndexInfo, IndexState};
 pub use log::LogInfo;
 
+use crate::index::Beside;
 use crate::index::succession::SUCCESSION_DIRS;
 use crate::inspect::StorePlace;
 use crate::log::{Holder, LogError};
@@ -67,13 +68,18 @@ pub enum InfoError {
 pub fn info(options: &InfoOptions<'_>) -> Result<StoreInfo, InfoError> {
     let data_dir = options.data_dir;
     let place = StorePlace::new(data_dir);
-    // Before the log: an index that is written meanwhile would else be ahead of it.
-    let index = index::look(place.index_dir(), place.log_id()?, options);
-    let log = log::look(&place)?;
+    let log_id = place.log_id()?;
     let holder = Holder::of(data_dir).map_err(|source| InfoError::Lock {
         dir: data_dir.to_owned(),
         source,
     })?;
+    let beside = match &holder {
+        Holder::Process { .. } => Beside::Writer,
+        Holder::Nobody | Holder::Unknown { .. } => Beside::Nobody,
+    };
+    // Before the log: an index that is written meanwhile would else be ahead of it.
+    let index = index::look(place.index_dir(), log_id, beside, options);
+    let log = log::look(&place)?;
     let is_there = |name: &&str| data_dir.join(name).exists();
     Ok(StoreInfo {
         data_dir: data_dir.to_owned(),

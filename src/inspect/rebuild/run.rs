@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{OldIndex, Progress, RebuildError, RebuildOptions, Rebuilt};
 use crate::event::Seq;
 use crate::index::fold::FoldState;
-use crate::index::{Index, IndexError, IndexOptions, StoredIndex};
+use crate::index::{Beside, Index, IndexError, IndexOptions, StoredIndex};
 use crate::inspect::StorePlace;
 use crate::inspect::compare::{CompareError, Compared, compare};
 use crate::log::{LogError, OfflineLog};
@@ -68,7 +68,7 @@ impl Rebuilding<'_> {
 
     /// Looks at an index; a copy lies beside the new one, if it takes one.
     fn look(&self, dir: &Path) -> Result<Option<StoredIndex>, IndexError> {
-        StoredIndex::open(dir, self.log.live.log_id().0, &|| {
+        StoredIndex::open(dir, self.log.live.log_id().0, Beside::Nobody, &|| {
             TempDir::new_in(&self.new_dir)
         })
     }
