@@ -9,6 +9,7 @@
 //! | [`index`] | the fold from the log to verdicts, and its state: delta and SQLite |
 //! | [`replayer`] | drives durable frames through the fold, at start and ever after |
 //! | [`render`] | events and verdicts as users see them |
+//! | [`inspect`] | what the offline tools do with log and index |
 //! | [`store`] | the wiring: start, stop, state, queries |
 //! | [`http`], [`config`], [`cli`] | the faces |
 //!
@@ -26,6 +27,7 @@ pub mod config;
 pub mod event;
 pub mod http;
 pub mod index;
+pub mod inspect;
 pub mod log;
 pub mod render;
 pub mod replayer;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use oncelog::cli::{bench, dump, health, logging, publish, serve};
+use oncelog::cli::{bench, completions, dump, health, info, logging, publish, rebuild, serve};
 use oncelog::config::{ServeOptions, given_options};
 
 /// Chosen by measurement: see "Allocator" in `benches/RESULTS.md`.
@@ -25,9 +25,36 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve HTTP
+    #[command(after_help = serve::EXAMPLE)]
     Serve(ServeOptions),
     /// Show what is in the log, of a stopped or a running store
+    ///
+    /// Nothing is changed. What is damaged is shown in its place, and reading goes on behind it.
+    ///
+    /// Exit codes: 0 all well (bytes that a crash left unfinished are a note); 1 damage was met; 2
+    /// could not run.
+    #[command(after_help = dump::EXAMPLE)]
     Dump(dump::DumpOptions),
+    /// Show what a store has, and how it is, of a stopped or a running one
+    ///
+    /// At once, however large it is: only the ends of its files are read, so damage elsewhere is
+    /// not met. Nothing is changed.
+    ///
+    /// Exit codes: 0 all well (an index that is missing, or behind, is made good by the next
+    /// start); 1 damage was met, or the index is ahead of the log or another log's; 2 could not
+    /// run.
+    #[command(after_help = info::EXAMPLE)]
+    Info(info::InfoArguments),
+    /// Make the index of a stopped store anew from its log, and put it in the old one's place
+    ///
+    /// The new index is made beside the old one, compared with it row by row, and takes its
+    /// place by a rename. A stop at any moment leaves one of both, and the next start removes
+    /// what is left over. The log is only read.
+    ///
+    /// Exit codes: 0 the old index was equal, or there was none; 1 it was damaged or different
+    /// (the new one is in its place all the same); 2 could not run, and the old one stays.
+    #[command(after_help = rebuild::EXAMPLE)]
+    Rebuild(rebuild::RebuildArguments),
     /// Send events from files or standard input, until every one is acknowledged
     ///
     /// The same ids are sent again after every unknown outcome, for as long as it takes, so a
@@ -38,6 +65,7 @@ enum Command {
     /// listed here); 1 events were refused for good, an array broke off, another log answered,
     /// or --give-up-after was reached; 2 could not run, or the server takes no batch at all;
     /// 130 and 143 after Ctrl-C and SIGTERM.
+    #[command(after_help = publish::EXAMPLE)]
     Publish(publish::PublishOptions),
     /// Measure a running server, and check every one of its answers
     ///
@@ -48,9 +76,14 @@ enum Command {
     /// Exit codes: 0 all well; 1 refused or missing answers, or a difference between what was
     /// sent and what the server says; 2 could not run; 130 and 143 after Ctrl-C and SIGTERM,
     /// with the summary up to then.
+    #[command(after_help = bench::EXAMPLE)]
     Bench(bench::BenchOptions),
     /// Ask a running server whether it is well
+    #[command(after_help = health::EXAMPLE)]
     Health(health::HealthOptions),
+    /// Print what a shell needs to complete command lines
+    #[command(after_help = completions::EXAMPLE)]
+    Completions(completions::CompletionsOptions),
 }
 
 fn main() -> ExitCode {
@@ -67,9 +100,12 @@ fn main() -> ExitCode {
             serve::run(&options, &given_options(of_serve))
         }
         Some(Command::Dump(options)) => dump::run(&options),
+        Some(Command::Info(options)) => info::run(&options),
+        Some(Command::Rebuild(options)) => rebuild::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),
         Some(Command::Health(options)) => ExitCode::from(health::run(&options)),
+        Some(Command::Completions(options)) => completions::run(&options, Arguments::command()),
     };
     logging::flush();
     code

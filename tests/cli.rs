@@ -3,10 +3,12 @@
 mod support {
     pub mod client;
     pub mod process;
+    pub mod skipped;
 }
 
 use support::client::{Client, event};
 use support::process::{Oncelog, Starting, command, run};
+use support::skipped::say_skipped;
 
 #[test]
 fn version_and_help_are_answers_and_no_errors() {
@@ -14,17 +16,57 @@ fn version_and_help_are_answers_and_no_errors() {
     assert_eq!(version.code, Some(0));
     let expected = format!("oncelog {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8_lossy(&version.stdout), expected);
-    for arguments in [
-        &["--help"][..],
-        &["serve", "--help"],
-        &["dump", "--help"],
-        &["publish", "--help"],
-        &["bench", "--help"],
+    let help = run(&["--help"]);
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    assert!(!help.stdout.is_empty());
+    for command in [
+        "serve",
+        "publish",
+        "bench",
+        "dump",
+        "info",
+        "rebuild",
+        "health",
+        "completions",
     ] {
-        let help = run(arguments);
+        let help = run(&[command, "--help"]);
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
-        assert!(!help.stdout.is_empty());
+        let text = String::from_utf8(help.stdout).expect("UTF-8");
+        let (_, examples) = text.split_once("\nExample").expect("an example");
+        let is_typed = format!("oncelog {command}");
+        assert!(examples.contains(&is_typed), "{command}: {examples}");
     }
+}
+
+/// Each shell, if it is here, takes the script without a word.
+#[test]
+fn completions_know_the_commands_and_are_what_the_shells_read() {
+    for (shell, check) in [("bash", &["-n"][..]), ("zsh", &["-n"]), ("fish", &["-n"])] {
+        let script = run(&["completions", shell]);
+        assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""));
+        let text = String::from_utf8(script.stdout).expect("UTF-8");
+        for word in ["publish", "rebuild", "--data-dir", "--no-compare"] {
+            // fish writes options without their dashes.
+            let word = if shell == "fish" {
+                word.trim_start_matches('-')
+            } else {
+                word
+            };
+            assert!(text.contains(word), "{shell}: {word}");
+        }
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), &text).expect("a file");
+        match std::process::Command::new(shell)
+            .args(check)
+            .arg(file.path())
+            .output()
+        {
+            Ok(read) => assert!(read.status.success(), "{shell}: {read:?}"),
+            Err(error) => say_skipped(&format!("completions in {shell}: {error}")),
+        }
+    }
+    assert_eq!(run(&["completions", "tcsh"]).code, Some(2));
+    assert_eq!(run(&["completions"]).code, Some(2));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use support::client::{Client, ShownEvent, event};
-use support::dump::{dump, dump_events, lines};
+use support::dump::{dump, dump_events, events_and_damages, lines};
 use support::operations::assert_documented;
 use support::process::{Oncelog, run_command, serve_command};
 use support::store::{
@@ -116,7 +116,7 @@ fn assert_names(stderr: &str, frame: &ShownFrame) {
     }
 }
 
-/// `serve` refuses with 3, says where, and leaves every byte; `dump` shows what stands before.
+/// `serve` refuses with 3, says where, and leaves every byte; `dump` shows everything else.
 fn check_damaged(data_dir: &Path, frame: &ShownFrame) {
     let before = files(data_dir);
     for _ in 0..2 {
@@ -125,26 +125,74 @@ fn check_damaged(data_dir: &Path, frame: &ShownFrame) {
         assert_names(&ended.stderr, frame);
         assert!(ended.stderr.contains("nothing was changed"));
     }
+    let hit = frame.first_seq..frame.first_seq + frame.count;
+    let check_damage = |damage: &serde_json::Value| {
+        assert_eq!(damage["kind"], "damaged");
+        assert_eq!(damage["segment"], frame.segment);
+        assert_eq!(
+            (&damage["offset"], &damage["end"]),
+            (&frame.offset.into(), &frame.end().into())
+        );
+        assert_eq!(
+            (&damage["first_seq"], &damage["last_seq"]),
+            (&hit.start.into(), &(hit.end - 1).into())
+        );
+        assert!(
+            damage["evidence"]
+                .as_str()
+                .is_some_and(|evidence| evidence.contains("durable"))
+        );
+    };
+    let last = frames_of_damaged(data_dir)
+        .iter()
+        .map(|frame| frame.first_seq + frame.count)
+        .max();
     let ended = dump(data_dir, &["--json"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert_names(&ended.stderr, frame);
-    assert!(!ended.stderr.contains("this process synced it"));
-    assert!(seqs(&lines(&ended)).into_iter().eq(1..frame.first_seq));
+    assert!(
+        ended.stderr.contains("damaged in one place"),
+        "{}",
+        ended.stderr
+    );
+    let (events, damages) = events_and_damages(&ended);
+    let left = (1..last.expect("a frame")).filter(|seq| !hit.contains(seq));
+    assert!(seqs(&events).into_iter().eq(left), "{:?}", seqs(&events));
+    assert_eq!(damages.len(), 1);
+    check_damage(&damages[0]);
 
     let ended = dump(data_dir, &["--frames", "--json"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert_names(&ended.stderr, frame);
     let text = String::from_utf8(ended.stdout).expect("UTF-8");
-    let counted = text.lines().map(|line| {
-        let shown: ShownFrame = serde_json::from_str(line).expect("a frame");
-        shown.count
-    });
-    assert_eq!(counted.sum::<u64>(), frame.first_seq - 1);
+    let damages: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("{\"damage\""))
+        .collect();
+    let damage: serde_json::Value = serde_json::from_str(damages[0]).expect("JSON");
+    assert_eq!(damages.len(), 1);
+    check_damage(&damage["damage"]);
+
+    let ended = dump(data_dir, &[]);
+    let text = String::from_utf8(ended.stdout).expect("UTF-8");
+    let line = text.lines().find(|line| line.contains("DAMAGE"));
+    assert!(
+        line.is_some_and(|line| line.contains(&frame.segment)),
+        "{text}"
+    );
     assert!(files(data_dir) == before, "something was changed");
 }
 
+/// The good frames of a log that may be damaged.
+fn frames_of_damaged(data_dir: &Path) -> Vec<ShownFrame> {
+    let ended = dump(data_dir, &["--frames", "--json"]);
+    let text = String::from_utf8(ended.stdout).expect("UTF-8");
+    let frames = text.lines().filter(|line| !line.starts_with("{\"damage\""));
+    frames
+        .map(|line| serde_json::from_str(line).expect("a frame"))
+        .collect()
+}
+
 #[test]
-fn damage_in_the_last_segment_is_refused_and_what_stands_before_it_is_shown() {
+fn damage_in_the_last_segment_is_refused_and_everything_else_is_shown() {
     for seq in [1, 14, 30] {
         let data_dir = stopped_store();
         let frame = damage(data_dir.path(), seq);
@@ -153,7 +201,7 @@ fn damage_in_the_last_segment_is_refused_and_what_stands_before_it_is_shown() {
 }
 
 #[test]
-fn damage_in_a_sealed_segment_is_refused_and_what_stands_before_it_is_shown() {
+fn damage_in_a_sealed_segment_is_refused_and_everything_else_is_shown() {
     let data_dir = store_of_three_lives();
     let frame = damage(data_dir.path(), 5);
     let last = segments(data_dir.path()).pop().expect("a segment");

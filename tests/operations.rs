@@ -32,9 +32,16 @@ fn every_message_quoted_is_one_that_a_test_has_heard() {
 
 fn sources() -> impl Iterator<Item = String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let entries = std::fs::read_dir(tests).expect("the tests");
-    entries
-        .map(|entry| entry.expect("an entry").path())
+    let entries_of = |dir: &Path| {
+        let entries = std::fs::read_dir(dir).expect("the tests");
+        entries.map(|entry| entry.expect("an entry").path())
+    };
+    // Some tests have their parts in a directory.
+    entries_of(&tests)
+        .flat_map(move |path| match path.is_dir() {
+            true => entries_of(&path).collect(),
+            false => vec![path],
+        })
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|path| std::fs::read_to_string(path).expect("a test"))
 }

@@ -8,6 +8,11 @@ use clap::Args;
 use super::client::{Client, ClientOptions, NoAnswer, Target, UrlError, block_on};
 use crate::config::ServerUrl;
 
+/// For the help.
+pub const EXAMPLE: &str = "\
+Example:
+  oncelog health --ready --url http://127.0.0.1:8080 || echo 'takes no events now'";
+
 /// How long the whole of it may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// The most bytes of an answer that are read.

@@ -2,17 +2,21 @@
 
 pub mod bench;
 mod client;
+pub mod completions;
 pub mod dump;
 pub mod health;
+pub mod info;
 mod log_queue;
 pub mod logging;
+mod outcome;
 pub mod publish;
+pub mod rebuild;
 mod scratch;
 pub mod serve;
+mod stop_flag;
 mod stops;
 mod voice;
-
-use std::path::Path;
+mod when;
 
 use crate::index::fold::Judged;
 
@@ -42,30 +46,4 @@ fn verdict_json(judged: Judged) -> String {
         "\"verdict\":{verdict},\"original_seq\":{}",
         judged.original_seq
     )
-}
-
-/// Removes a temporary directory when the command is interrupted, and ends it.
-fn remove_on_interrupt(dir: &Path) {
-    let dir = dir.to_owned();
-    let watch = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        if let Ok(runtime) = runtime
-            && runtime
-                .block_on(async {
-                    stops::Stops::new()?.next().await;
-                    Ok::<_, std::io::Error>(())
-                })
-                .is_ok()
-        {
-            // The system's temporary directory is emptied by others if this fails.
-            let _ = std::fs::remove_dir_all(&dir);
-            std::process::exit(130);
-        }
-    };
-    // Without the thread the directory stays behind after an interrupt, and no more.
-    let _ = std::thread::Builder::new()
-        .name("interrupt".into())
-        .spawn(watch);
 }

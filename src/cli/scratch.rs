@@ -37,7 +37,7 @@ fn first_of(places: &[&Path]) -> io::Result<TempDir> {
 
 fn make_in(place: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new()
-        .prefix("oncelog-dump-")
+        .prefix("oncelog-")
         .tempdir_in(place)
 }
 

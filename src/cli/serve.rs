@@ -18,6 +18,12 @@ use crate::config::{ServeConfig, ServeOptions, unknown_variables};
 use crate::http::{HttpOptions, Served, serve as serve_http, serve_opening};
 use crate::store::{OpenError, OpenFailure, Store, StoreOptions};
 
+/// For the help.
+pub const EXAMPLE: &str = "\
+Examples:
+  oncelog serve --data-dir /var/lib/oncelog --listen 127.0.0.1:8080
+  ONCELOG_DATA_DIR=/data ONCELOG_LISTEN=0.0.0.0:8080 oncelog serve";
+
 /// Between the first refusal and the exit of a poisoned process, so that it is read.
 const POISONED_DRAIN: Duration = Duration::from_secs(1);
 /// Beyond the drain time: for applying what is durable and for the index's last flush.

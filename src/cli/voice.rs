@@ -48,9 +48,14 @@ impl Voice {
         }
     }
 
+    /// Whether anybody sees how far it is.
+    pub(in crate::cli) fn shows_progress(&self) -> bool {
+        !self.progress.is_hidden()
+    }
+
     /// Shows how far it is.
     pub(in crate::cli) fn progress(&self, text: impl FnOnce() -> String) {
-        if !self.progress.is_hidden() {
+        if self.shows_progress() {
             self.progress.set_message(without_controls(&text()));
         }
     }

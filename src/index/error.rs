@@ -114,6 +114,10 @@ impl From<SqlError> for IndexError {
                 | ErrorCode::TypeMismatch
                 | ErrorCode::TooBig
                 | ErrorCode::Unknown => IndexError::damaged(error.to_string()),
+                // The index of the WAL cannot grow.
+                _ if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
+                    IndexError::Full(Arc::new(error))
+                }
                 _ if is_damage(failure.extended_code) => IndexError::damaged(error.to_string()),
                 _ => IndexError::Sqlite(Arc::new(error)),
             },

@@ -39,9 +39,19 @@ impl Files {
         &self.main
     }
 
+    /// The database's WAL.
+    pub(super) fn wal(&self) -> &Path {
+        &self.wal
+    }
+
     /// Whether the WAL holds anything, so that the database alone is not the whole.
     pub(super) fn has_wal(&self) -> io::Result<bool> {
         Ok(metadata(&self.wal)?.is_some_and(|found| found.len() > 0))
+    }
+
+    /// Whether there is an index of the WAL: it is open, or was killed.
+    pub(super) fn has_shm(&self) -> io::Result<bool> {
+        self.shm.try_exists()
     }
 
     /// The file of a run.

@@ -128,12 +128,12 @@ impl Merge {
 }
 
 /// The place of the cursor with the smallest key.
-fn smallest(cursors: &[Cursor]) -> Option<usize> {
+pub(super) fn smallest(cursors: &[Cursor]) -> Option<usize> {
     (0..cursors.len()).min_by_key(|place| cursors[*place].key)
 }
 
 /// Reads a run from front to back. There is always an entry at hand.
-struct Cursor {
+pub(super) struct Cursor {
     file: Arc<RunFile>,
     key: u128,
     entry: Entry,
@@ -153,7 +153,13 @@ struct Cursor {
 
 impl Cursor {
     /// At the first entry; `None` if there is none.
-    fn begin(file: &Arc<RunFile>, read_blocks: u64) -> Result<Option<Cursor>, IndexError> {
+    ///
+    /// # Errors
+    /// As [`Cursor::step`].
+    pub(super) fn begin(
+        file: &Arc<RunFile>,
+        read_blocks: u64,
+    ) -> Result<Option<Cursor>, IndexError> {
         let nothing = Entry::nothing();
         let read_blocks_max = read_blocks.max(1);
         let mut cursor = Cursor {
@@ -173,8 +179,16 @@ impl Cursor {
         Ok(cursor.step()?.then_some(cursor))
     }
 
+    /// The entry at hand.
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
     /// Goes to the next entry; false at the end.
-    fn step(&mut self) -> Result<bool, IndexError> {
+    ///
+    /// # Errors
+    /// [`IndexError`] when a block cannot be read or is damaged.
+    pub(super) fn step(&mut self) -> Result<bool, IndexError> {
         while self.place == self.entries.len() {
             if self.next_block == self.file.row.key_blocks {
                 return Ok(false);

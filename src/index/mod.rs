@@ -20,8 +20,12 @@
 //! | `postings` | generations of what each topic has, as blocks, and merges of these |
 //! | `note` `sealed` | notes, and the CRC of all blocks |
 //! | `schema` `query` `readers` `files` | SQLite |
+//! | `succession` | a new index in the place of an old one |
+//! | `stored` | a look from outside: the logical rows of an index that others may have open |
+//! | `aside` | a copy, for who must change nothing |
 
 mod apply;
+mod aside;
 mod ask;
 pub mod canonical;
 mod closing;
@@ -62,6 +66,8 @@ mod schema;
 mod sealed;
 mod shared;
 mod steps;
+mod stored;
+pub mod succession;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -75,4 +81,8 @@ pub use health::FlushHealth;
 pub use note::NotStored;
 pub use options::{Durability, IndexOptions};
 pub use query::Order;
+pub use stored::{
+    Beside, KeyRow, KeyRows, NotStoredRow, NotStoredRows, PostingRow, PostingRows, StoredFigures,
+    StoredIndex, TopicRow, TopicRows,
+};
 pub use topics::{TopicCensus, TopicCount};

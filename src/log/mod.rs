@@ -5,7 +5,9 @@
 //! faults are made; [`segment`] and [`reader`] read, large frames in `parts`; `tail` decides how a log ends, `survey`
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
-//! readers in the same process see, and `offline` what those see who only look.
+//! readers in the same process see, and `offline` what those see who only look. `lock` lets one
+//! process at a time write, `holder` tells which, and `owner` gives what root makes to whose the log is. [`sweep`] goes on
+//! behind damage.
 
 pub mod codec;
 mod committer;
@@ -21,10 +23,13 @@ pub mod frame;
 #[cfg(test)]
 mod golden_tests;
 pub mod header;
+mod holder;
 pub mod inventory;
 pub mod live;
+mod lock;
 mod no_room;
 mod offline;
+mod owner;
 mod parts;
 mod proven;
 pub mod reader;
@@ -36,6 +41,7 @@ mod room_pace;
 pub mod segment;
 pub mod storage;
 mod survey;
+pub mod sweep;
 pub mod tail;
 #[cfg(test)]
 mod tests;
@@ -51,9 +57,12 @@ pub use cursor::FrameCursor;
 pub use error::LogError;
 pub use event_cursor::{EventCursor, Reading};
 pub use format::LogId;
+pub use holder::Holder;
 pub use live::{Access, LiveLog, LogFigures};
+pub use lock::{DataLock, LockError};
 pub use no_room::{Lack, NoRoom};
-pub use offline::OfflineLog;
+pub use offline::{OfflineLog, log_id_in};
+pub use owner::give_to_owner_of;
 pub use recovery::Unclean;
 pub use room::give_up_reserve;
 pub use writer::{Clock, Placed, PreparedBatch};
@@ -63,6 +72,9 @@ use recovery::{Recovered, RecoveryOptions, recover};
 use room::{RoomMaker, RoomOptions};
 use storage::Storage;
 use writer::{Writer, random};
+
+/// The directory of the log in a data directory.
+pub const LOG_DIR: &str = "log";
 
 /// How a log is opened for writing.
 #[derive(Debug)]

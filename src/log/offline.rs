@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{Corruption, LogError};
-use super::format::HEADER_BYTES;
+use super::format::{HEADER_BYTES, LogId};
 use super::header::FrameTable;
 use super::inventory::Inventory;
 use super::live::{Access, LiveLog};
@@ -110,17 +110,29 @@ impl OfflineLog {
     }
 }
 
-fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
-    let inventory = match Inventory::read(storage.as_ref(), dir) {
+/// Which log lies in a directory.
+///
+/// # Errors
+/// [`LogError::Missing`]; those of [`Inventory::read`] and [`Inventory::log_id`].
+pub fn log_id_in(storage: &dyn Storage, dir: &Path) -> Result<LogId, LogError> {
+    Ok(inventory_of_log(storage, dir)?.1)
+}
+
+fn inventory_of_log(storage: &dyn Storage, dir: &Path) -> Result<(Inventory, LogId), LogError> {
+    let inventory = match Inventory::read(storage, dir) {
         Err(LogError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             return Err(LogError::Missing(dir.to_owned()));
         }
         other => other?,
     };
-    let log_id = match inventory.log_id(storage.as_ref())? {
-        Some(log_id) => log_id,
-        None => return Err(LogError::Missing(dir.to_owned())),
-    };
+    match inventory.log_id(storage)? {
+        Some(log_id) => Ok((inventory, log_id)),
+        None => Err(LogError::Missing(dir.to_owned())),
+    }
+}
+
+fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
+    let (inventory, log_id) = inventory_of_log(storage.as_ref(), dir)?;
     let Some((last, earlier)) = inventory.segments.split_last() else {
         let live = LiveLog::new(storage, dir, log_id, Seq::ZERO, Access::Pread);
         return Ok(OfflineLog {

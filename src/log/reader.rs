@@ -83,7 +83,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct FrameWalk {
     id: SegmentId,
-    header: SegmentHeader,
+    pub(super) header: SegmentHeader,
     source: ByteSource,
     window: Window,
     offset: u64,
@@ -277,6 +277,16 @@ impl FrameWalk {
     pub fn back_to(&mut self, frame: &Frame) {
         self.offset = frame.offset;
         self.due = frame.header.first_seq;
+    }
+
+    /// Stands where a frame with this seq is due.
+    pub(super) fn go_to(&mut self, due: Seq, offset: u64) {
+        (self.due, self.offset) = (due, offset);
+    }
+
+    /// The header of the frame that the last step gave, as it stands in the file.
+    pub fn head(&self, frame: &Frame) -> &[u8] {
+        self.window.seen(&self.source, frame.offset, HEADER_BYTES)
     }
 
     /// Where this walk stands as damage.

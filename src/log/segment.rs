@@ -120,7 +120,11 @@ impl SegmentFile {
         Self::of_file(file, path, id)
     }
 
-    fn of_file(
+    /// The segment in an open file.
+    ///
+    /// # Errors
+    /// As [`SegmentFile::open`].
+    pub(super) fn of_file(
         file: Arc<dyn StorageFile>,
         path: PathBuf,
         id: SegmentId,

@@ -8,7 +8,7 @@ use super::format::{FRAME_ALIGN_BYTES, FrameType, HEADER_BYTES};
 use super::frame::FrameHeader;
 use super::header::FrameTable;
 use super::reader::{Frame, FrameWalk, Step, nothing_there};
-use super::segment::SegmentFile;
+use super::segment::{SegmentFile, SegmentId};
 use crate::event::Seq;
 
 /// How the frames of a segment end.
@@ -42,6 +42,20 @@ pub struct Tail {
 }
 
 impl Tail {
+    /// Of a segment of which nothing was read yet.
+    pub(super) fn at_start_of(id: SegmentId) -> Tail {
+        Tail {
+            ending: Ending::Open,
+            end: HEADER_BYTES as u64,
+            due: id.0,
+            // The segment was given its name only after all before it had been synced.
+            proven: id.0.previous(),
+            unproven_from: HEADER_BYTES as u64,
+            table: FrameTable::default(),
+            torn_end: None,
+        }
+    }
+
     /// Whether the segment has any seq.
     pub fn holds_seqs(&self) -> bool {
         !self.table.is_empty()
@@ -57,16 +71,7 @@ impl Tail {
 /// durable bytes are damaged; [`LogError::BehindIndex`] where they are gone.
 pub fn examine(segment: &SegmentFile, index_flushed: Option<Seq>) -> Result<Tail, LogError> {
     let mut walk = FrameWalk::of_file(segment);
-    let mut tail = Tail {
-        ending: Ending::Open,
-        end: HEADER_BYTES as u64,
-        due: segment.id.0,
-        // The segment was given its name only after all before it had been synced.
-        proven: segment.id.0.previous(),
-        unproven_from: HEADER_BYTES as u64,
-        table: FrameTable::default(),
-        torn_end: None,
-    };
+    let mut tail = Tail::at_start_of(segment.id);
     let mut unproven = VecDeque::new();
     loop {
         let fault = match walk.step() {
@@ -123,7 +128,8 @@ fn finish_open(
 }
 
 impl Tail {
-    fn take(&mut self, frame: &Frame, unproven: &mut VecDeque<(Seq, u64)>) {
+    /// A further frame. `unproven` has the last seqs, and the ends, of those that nothing proves.
+    pub(super) fn take(&mut self, frame: &Frame, unproven: &mut VecDeque<(Seq, u64)>) {
         let header = &frame.header;
         self.end = frame.offset + header.frame_bytes();
         self.due = header.next_seq();
@@ -172,7 +178,7 @@ fn finish_sealed(
 }
 
 /// What proves that the seq that is due where the walk stands was durable.
-fn evidence(
+pub(super) fn evidence(
     walk: &mut FrameWalk,
     fault: &Fault,
     index_flushed: Option<Seq>,

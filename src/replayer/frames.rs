@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::event::Seq;
+use crate::event::{Event, Seq};
 use crate::index::digest::{CanonicalDigest, KeyDigest, PayloadDigest};
 use crate::index::fold::{Arrival, Arrivals, FoldInput};
 use crate::index::{Foresight, Index};
-use crate::log::codec::{ErasedEvent, decode_erased};
+use crate::log::codec::{CodecError, ErasedEvent, decode_erased};
 use crate::log::error::Evidence;
 use crate::log::format::FrameType;
 use crate::log::reader::Frame;
@@ -34,14 +34,36 @@ impl LoggedFrame {
     /// # Errors
     /// Damage: its CRC is right and its payload is not what it should be.
     pub fn of(cursor: &FrameCursor, frame: &Frame) -> Result<LoggedFrame, LogError> {
+        match frame.frame_type {
+            Some(FrameType::Events) => Ok(LoggedFrame::of_events(frame, &cursor.events(frame)?)),
+            _ => LoggedFrame::without_events(frame, cursor.payload())
+                .map_err(|error| frame.undecodable(error, Evidence::Synced)),
+        }
+    }
+
+    /// A frame of these events.
+    pub fn of_events(frame: &Frame, events: &[Event<'_>]) -> LoggedFrame {
         let header = &frame.header;
-        let content = match (frame.frame_type, header.rule()) {
-            (Some(FrameType::Events), Some(rule)) => {
-                Content::Arrivals(Arrivals::of(rule, &cursor.events(frame)?))
-            }
-            (Some(FrameType::Erased), _) => {
-                let erased = decode_erased(cursor.payload(), header.count)
-                    .map_err(|error| frame.undecodable(error, Evidence::Synced))?;
+        LoggedFrame::with(
+            frame,
+            match header.rule() {
+                Some(rule) => Content::Arrivals(Arrivals::of(rule, events)),
+                // Nothing else is taken for a frame of events: a reader refuses what it does
+                // not know.
+                None => Content::Hole(u64::from(header.count)),
+            },
+        )
+    }
+
+    /// Any other frame that takes seqs, with this payload.
+    ///
+    /// # Errors
+    /// The payload is not what it should be.
+    pub fn without_events(frame: &Frame, payload: &[u8]) -> Result<LoggedFrame, CodecError> {
+        let header = &frame.header;
+        let content = match frame.frame_type {
+            Some(FrameType::Erased) => {
+                let erased = decode_erased(payload, header.count)?;
                 let canonical = |event: &ErasedEvent| CanonicalDigest(event.canonical);
                 Content::Arrivals(Arrivals {
                     list: erased.events.iter().map(erased_arrival).collect(),
@@ -52,11 +74,15 @@ impl LoggedFrame {
             // Nothing else takes seqs: a reader refuses what it does not know.
             _ => Content::Hole(u64::from(header.count)),
         };
-        Ok(LoggedFrame {
-            first_seq: header.first_seq,
-            frame_bytes: header.frame_bytes(),
+        Ok(LoggedFrame::with(frame, content))
+    }
+
+    fn with(frame: &Frame, content: Content) -> LoggedFrame {
+        LoggedFrame {
+            first_seq: frame.header.first_seq,
+            frame_bytes: frame.header.frame_bytes(),
             content,
-        })
+        }
     }
 
     /// The seq behind its last.

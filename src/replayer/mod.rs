@@ -15,7 +15,9 @@ mod behind;
 mod frames;
 mod health;
 mod inbox;
+mod kept_frame;
 mod line;
+mod offline;
 mod payloads;
 
 use std::path::PathBuf;
@@ -28,6 +30,8 @@ pub use behind::Behind;
 pub use frames::{FrameReader, LoggedFrame};
 pub use health::{Health, HealthReport};
 pub use inbox::{Handed, Inbox, Next, Waiter};
+pub use kept_frame::{KeptFrame, PayloadBytes};
+pub use offline::{FoldLogError, apply_offline, fold_log};
 pub use payloads::LogPayloads;
 
 use behind::AppliedBytes;

@@ -1,18 +1,14 @@
 //! What the index reads back from the log: first payloads, when the fold must compare them, and
 //! the digests of what stands near a repeated event.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::frames::LoggedFrame;
-use crate::event::{PayloadKind, Seq};
-use crate::index::digest::CanonicalDigest;
+use super::kept_frame::{KeptFrame, PayloadBytes};
+use crate::event::Seq;
 use crate::index::fold::{FoldInput, LoggedArrival, LoggedPayload, PayloadUnreadable, Payloads};
-use crate::log::codec::decode_erased;
 use crate::log::error::Evidence;
-use crate::log::format::FrameType;
-use crate::log::reader::Frame;
 use crate::log::{FrameCursor, LiveLog, LogError};
 
 /// How many frames are kept: the one that is judged and the one that was first.
@@ -31,7 +27,7 @@ pub struct LogPayloads {
     log: Arc<LiveLog>,
     interrupted: Arc<AtomicBool>,
     /// The last one used comes last.
-    kept: Mutex<Vec<ReadFrame>>,
+    kept: Mutex<Vec<KeptFrame<FrameCursor>>>,
 }
 
 impl LogPayloads {
@@ -61,7 +57,7 @@ impl LogPayloads {
                     // First, so that there are no more of them in memory.
                     kept.remove(0);
                 }
-                ReadFrame::with(&self.log, seq)?
+                read_frame(&self.log, seq)?
             }
         };
         let payload = frame.as_ref().and_then(|frame| frame.payload(seq));
@@ -115,72 +111,21 @@ impl Payloads for LogPayloads {
     }
 }
 
-/// A frame, and where in it the payloads are.
-#[derive(Debug)]
-struct ReadFrame {
-    cursor: FrameCursor,
-    frame: Frame,
-    payloads: Vec<Place>,
+impl PayloadBytes for FrameCursor {
+    fn payload_bytes(&self) -> &[u8] {
+        self.payload()
+    }
 }
 
-#[derive(Debug)]
-enum Place {
-    Sent(PayloadKind, Range<usize>),
-    Erased(CanonicalDigest),
-}
-
-impl ReadFrame {
-    /// The frame that holds this seq; none if it is not durable.
-    fn with(log: &Arc<LiveLog>, seq: Seq) -> Result<Option<ReadFrame>, LogError> {
-        let mut cursor = log.frames(seq, seq);
-        let Some(frame) = cursor.next_frame()? else {
-            return Ok(None);
-        };
-        let payloads = match frame.frame_type {
-            Some(FrameType::Events) => {
-                let base = cursor.payload().as_ptr().addr();
-                let place = |payload: &[u8]| {
-                    // Events borrow from the frame's bytes.
-                    let start = payload.as_ptr().addr() - base;
-                    start..start + payload.len()
-                };
-                let events = cursor.events(&frame)?;
-                let places = events
-                    .iter()
-                    .map(|event| Place::Sent(event.kind, place(event.payload)));
-                places.collect()
-            }
-            Some(FrameType::Erased) => {
-                let erased = decode_erased(cursor.payload(), frame.header.count)
-                    .map_err(|error| frame.undecodable(error, Evidence::Synced))?;
-                let digests = erased
-                    .events
-                    .iter()
-                    .map(|event| Place::Erased(CanonicalDigest(event.canonical)));
-                digests.collect()
-            }
-            _ => Vec::new(),
-        };
-        Ok(Some(ReadFrame {
-            cursor,
-            frame,
-            payloads,
-        }))
-    }
-
-    fn holds(&self, seq: Seq) -> bool {
-        self.frame.header.first_seq <= seq && seq < self.frame.header.next_seq()
-    }
-
-    fn payload(&self, seq: Seq) -> Option<LoggedPayload> {
-        let number = seq.since(self.frame.header.first_seq) as usize;
-        Some(match self.payloads.get(number)? {
-            Place::Sent(kind, place) => {
-                LoggedPayload::Sent(*kind, self.cursor.payload().get(place.clone())?.to_vec())
-            }
-            Place::Erased(digest) => LoggedPayload::Erased(*digest),
-        })
-    }
+/// The frame that holds this seq; none if it is not durable.
+fn read_frame(log: &Arc<LiveLog>, seq: Seq) -> Result<Option<KeptFrame<FrameCursor>>, LogError> {
+    let mut cursor = log.frames(seq, seq);
+    let Some(frame) = cursor.next_frame()? else {
+        return Ok(None);
+    };
+    let kept = KeptFrame::of(frame, cursor);
+    let kept = kept.map_err(|error| frame.undecodable(error, Evidence::Synced))?;
+    Ok(Some(kept))
 }
 
 #[cfg(test)]

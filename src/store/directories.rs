@@ -5,12 +5,14 @@ use std::io;
 use std::path::Path;
 
 use super::open_error::OpenError;
+use crate::index::succession::{INDEX_DIR, SUCCESSION_DIRS, Succession, Successor};
+use crate::log::LOG_DIR;
 use crate::log::inventory::{META_NAME, RESERVE_NAME, TORN_PREFIX};
 use crate::log::segment::SegmentId;
 use crate::log::storage::{Storage, TEMP_PREFIX};
 
 /// What is in a data directory by us, or by the repository it lies in.
-const OURS: [&str; 4] = ["log", "index", "lock", "README.md"];
+const OURS: [&str; 4] = [LOG_DIR, INDEX_DIR, "lock", "README.md"];
 
 /// A directory that holds other things and no log is not ours: a mistyped `--data-dir` must
 /// not leave its files among somebody's own. Names that begin with a dot, and what a file
@@ -19,7 +21,7 @@ const OURS: [&str; 4] = ["log", "index", "lock", "README.md"];
 /// # Errors
 /// [`OpenError::NotOurs`]; when it cannot be listed.
 pub(super) fn refuse_foreign(data_dir: &Path) -> Result<(), OpenError> {
-    let in_log = names(&data_dir.join("log"))?;
+    let in_log = names(&data_dir.join(LOG_DIR))?;
     let is_log = |name: &String| name == META_NAME || SegmentId::from_file_name(name).is_some();
     if in_log.iter().any(is_log) {
         return Ok(());
@@ -31,12 +33,15 @@ pub(super) fn refuse_foreign(data_dir: &Path) -> Result<(), OpenError> {
     let nobodys = |name: &str| name.starts_with('.') || name == "lost+found";
     let mut strange: Vec<String> = names(data_dir)?
         .into_iter()
-        .filter(|name| !OURS.contains(&name.as_str()) && !nobodys(name))
+        .filter(|name| {
+            let name = name.as_str();
+            !OURS.contains(&name) && !SUCCESSION_DIRS.contains(&name) && !nobodys(name)
+        })
         .collect();
     let in_log = in_log
         .into_iter()
         .filter(|name| !begun(name) && !nobodys(name));
-    strange.extend(in_log.map(|name| format!("log/{name}")));
+    strange.extend(in_log.map(|name| format!("{LOG_DIR}/{name}")));
     strange.sort();
     let found = match strange.as_slice() {
         [] => return Ok(()),
@@ -88,6 +93,29 @@ pub(super) fn make_dir(storage: &dyn Storage, dir: &Path) -> Result<(), OpenErro
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         other => other.map_err(failed(dir)),
     }
+}
+
+/// Puts in order what a rebuild that was stopped has left. What cannot be removed only takes room.
+pub(super) fn settle_index(data_dir: &Path) -> Result<(), OpenError> {
+    let succession = Succession::of(data_dir);
+    match succession.put_in_place().map_err(failed(data_dir))? {
+        None => {}
+        Some(Successor::New) => {
+            tracing::info!("a rebuild was stopped at its end: the new index takes its place");
+        }
+        Some(Successor::Old) => {
+            tracing::info!("a rebuild was stopped: the old index is put back in its place");
+        }
+    }
+    match succession.remove_left_overs() {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("what a rebuild had left was removed"),
+        Err(error) => tracing::warn!(
+            "what a rebuild has left in {} cannot be removed: {error}",
+            data_dir.display()
+        ),
+    }
+    Ok(())
 }
 
 fn failed(dir: &Path) -> impl FnOnce(io::Error) -> OpenError {

@@ -8,10 +8,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use super::directories::{make_dir, make_dir_all, refuse_foreign};
+use super::directories::{make_dir, make_dir_all, refuse_foreign, settle_index};
 use super::file_system_kind;
 use super::known_index::KnownIndex;
-use super::lock::DataLock;
 use super::open_error::OpenError;
 use super::options::StoreOptions;
 use super::rights;
@@ -21,10 +20,11 @@ use super::topic_gate::TopicGate;
 use super::watcher::Watcher;
 use super::{Mutex, Store};
 use crate::event::Seq;
+use crate::index::succession::INDEX_DIR;
 use crate::index::{Index, IndexOptions};
 use crate::log::inventory::Inventory;
 use crate::log::storage::{FileSystem, Storage};
-use crate::log::{self, LogOptions, OpenedLog};
+use crate::log::{self, DataLock, LOG_DIR, LogOptions, OpenedLog};
 use crate::replayer::{Inbox, IndexPlace, Replayer};
 
 impl Store {
@@ -37,11 +37,12 @@ impl Store {
         let started = Instant::now();
         let storage: Arc<dyn Storage> = Arc::new(FileSystem);
         let data_dir = &options.data_dir;
-        let (log_dir, index_dir) = (data_dir.join("log"), data_dir.join("index"));
+        let (log_dir, index_dir) = (data_dir.join(LOG_DIR), data_dir.join(INDEX_DIR));
         rights::check(data_dir)?;
         refuse_foreign(data_dir)?;
         make_dir_all(storage.as_ref(), data_dir)?;
         let lock = DataLock::take(data_dir)?;
+        settle_index(data_dir)?;
         make_dir(storage.as_ref(), &log_dir)?;
         make_dir(storage.as_ref(), &index_dir)?;
         for warning in file_system_kind::warnings(&log_dir, &index_dir) {

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use super::lock::LockError;
 use super::rights::Denied;
 use crate::index::IndexError;
-use crate::log::LogError;
 use crate::log::storage::is_disk_full;
+use crate::log::{LockError, LogError};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,8 @@ use rustix::fs::{Access, AtFlags, CWD, access, accessat};
 use rustix::io::Errno;
 
 use super::open_error::OpenError;
+use crate::index::succession::INDEX_DIR;
+use crate::log::LOG_DIR;
 use crate::log::inventory::META_NAME;
 use crate::log::segment::SegmentId;
 
@@ -63,7 +65,7 @@ pub(super) fn check(data_dir: &Path) -> Result<(), OpenError> {
         return check_above(data_dir);
     }
     let may = |path: &Path, wanted| may(path, wanted, data_dir);
-    let (log, index) = (data_dir.join("log"), data_dir.join("index"));
+    let (log, index) = (data_dir.join(LOG_DIR), data_dir.join(INDEX_DIR));
     for dir in [data_dir, &log, &index] {
         if dir.exists() && !dir.is_dir() {
             return Err(OpenError::NotADirectory(dir.to_owned()));

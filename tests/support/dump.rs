@@ -29,6 +29,20 @@ pub fn dump_events(data_dir: &Path, options: &[&str]) -> Vec<ShownEvent> {
     lines(&ended)
 }
 
+/// The events in what a dump of a damaged log printed, and what it said is wrong.
+pub fn events_and_damages(ended: &Ended) -> (Vec<ShownEvent>, Vec<serde_json::Value>) {
+    let text = std::str::from_utf8(&ended.stdout).expect("UTF-8");
+    let (mut events, mut damages) = (Vec::new(), Vec::new());
+    for line in text.lines() {
+        let mut value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        match value.get_mut("damage") {
+            Some(damage) => damages.push(damage.take()),
+            None => events.push(serde_json::from_str(line).expect("an event")),
+        }
+    }
+    (events, damages)
+}
+
 /// The events in what a dump printed.
 pub fn lines(ended: &Ended) -> Vec<ShownEvent> {
     let text = std::str::from_utf8(&ended.stdout).expect("UTF-8");

@@ -65,6 +65,27 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A directory that is seen in the place of another one; unmounted when it is dropped.
+pub struct Bound {
+    path: PathBuf,
+}
+
+impl Bound {
+    /// Lets `dir` be seen at `path`, if that is possible here.
+    pub fn mount(dir: &Path, path: &Path) -> Option<Bound> {
+        let mut mount = Command::new("mount");
+        succeeds(mount.arg("--bind").arg(dir).arg(path)).then(|| Bound {
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        unmount(&self.path);
+    }
+}
+
 const BLOCK_BYTES: u64 = 4096;
 
 /// An ext4 on a loop device, whose image lies on a small disk; all are unmounted when it is

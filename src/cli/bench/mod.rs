@@ -44,6 +44,12 @@ use options::{OptionsError, Settings};
 use summary::Report;
 use tally::Published;
 
+/// For the help.
+pub const EXAMPLE: &str = "\
+Examples:
+  oncelog bench --batch 100 --connections 16 --duration 10s
+  oncelog bench --rate 500 --batch 1 --duplicates 0.2 --json";
+
 /// How long the verdicts of what is durable may take, before and after.
 const VERDICTS: Duration = Duration::from_secs(60);
 

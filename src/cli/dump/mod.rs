@@ -1,156 +1,106 @@
-//! `oncelog dump`: what is in the log, in order, from a stopped or a running store.
+//! `oncelog dump`: what is in the log, in order, from a stopped, killed or running store.
 //!
-//! It reads the log alone. Verdicts come from folding it into a throw-away index in a
-//! temporary directory, so that memory stays flat however long the log is.
+//! It takes no lock and changes nothing. Verdicts come from a copy of the index in a temporary
+//! directory, as far as that goes; what it does not have, and all of it where there is none that
+//! fits, is folded there, so that memory stays flat however long the log is.
 
 mod events;
 mod frames;
+mod options;
+mod paint;
+mod printer;
+mod progress;
+mod text;
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use clap::Args;
+pub use options::{DumpOptions, EXAMPLE};
 
-use crate::config::DataDir;
-use crate::event::Seq;
+use super::outcome::{self, ALL_WELL, COULD_NOT_RUN, DAMAGE};
 use crate::index::IndexError;
-use crate::log::storage::FileSystem;
-use crate::log::{LogError, OfflineLog};
+use crate::inspect::{InspectError, StorePlace};
+use crate::log::segment::SegmentId;
+use crate::log::sweep::End;
+use printer::Printer;
 
 const OUT_BYTES: usize = 64 * 1024;
-
-/// The options of `dump`.
-#[derive(Clone, Debug, Args)]
-pub struct DumpOptions {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub data_dir: DataDir,
-
-    /// One JSON object a line instead of text for people
-    #[arg(long)]
-    pub json: bool,
-
-    /// The first seq shown
-    #[arg(long, value_name = "SEQ", default_value_t = 1)]
-    pub from: u64,
-
-    /// The last seq shown; the end of the log if not given
-    #[arg(long, value_name = "SEQ")]
-    pub to: Option<u64>,
-
-    /// Only events of this topic
-    #[arg(long, value_name = "TOPIC", conflicts_with = "frames")]
-    pub topic: Option<String>,
-
-    /// Frames as they stand in the segments, instead of events
-    #[arg(long)]
-    pub frames: bool,
-
-    /// Where the verdicts are worked out; the system's temporary directory if not given, or
-    /// /dev/shm where that cannot be written. It takes about 60 bytes an event
-    #[arg(long, value_name = "DIR")]
-    pub tmp_dir: Option<PathBuf>,
-}
-
-impl DumpOptions {
-    fn from(&self) -> Seq {
-        Seq::new(self.from)
-    }
-
-    fn to(&self) -> Seq {
-        Seq::new(self.to.unwrap_or(u64::MAX))
-    }
-}
 
 /// Why a dump ended before its end.
 #[derive(Debug, thiserror::Error)]
 enum DumpError {
     #[error(transparent)]
-    Log(#[from] LogError),
-    #[error("the verdicts cannot be worked out: {0}")]
-    Fold(#[from] IndexError),
-    #[error(
-        "no room to work out the verdicts in {} (--tmp-dir names another place): {source}",
-        dir.display()
-    )]
-    NoRoom { dir: PathBuf, source: IndexError },
+    Inspect(#[from] InspectError),
+    #[error("there is no {0} in this log")]
+    NoSegment(SegmentId),
     #[error("cannot make a temporary directory (--tmp-dir names another place): {0}")]
     Temporary(io::Error),
     #[error("cannot write: {0}")]
     Out(#[from] io::Error),
+    /// By a signal, which is how it ends where it goes on for ever.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// Prints the log. 0 all well, 1 damage, 2 could not run.
 pub fn run(options: &DumpOptions) -> ExitCode {
-    let mut out = BufWriter::with_capacity(OUT_BYTES, io::stdout().lock());
-    let dumped = dump(options, &mut out);
-    match dumped.and_then(|()| Ok(out.flush()?)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let out = BufWriter::with_capacity(OUT_BYTES, io::stdout().lock());
+    let mut printer = Printer::new(out, options.json, options.segment);
+    let dumped = dump(options, &mut printer);
+    let flushed = printer.flush().map_err(DumpError::Out);
+    let wrong = printer.wrong();
+    match dumped.and_then(|end| flushed.map(|()| end)) {
+        Ok(end) => note_torn(&end),
+        Err(DumpError::Stopped) => {}
         // `dump | head`: whoever reads has seen enough.
-        Err(DumpError::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        Err(DumpError::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Err(error) => {
-            // What was found before the damage is shown.
-            let _ = out.flush();
-            super::say_error(&error);
-            ExitCode::from(if is_damage(&error) { 1 } else { 2 })
+            match &error {
+                DumpError::Inspect(no_room @ InspectError::NoRoom { .. }) => {
+                    super::say(&format!("{no_room}; --tmp-dir names another place"))
+                }
+                other => super::say_error(other),
+            }
+            return ExitCode::from(code_of(&error));
         }
     }
+    if wrong == 0 {
+        return ExitCode::from(ALL_WELL);
+    }
+    super::say(&match wrong {
+        1 => "the log is damaged in one place, which is shown where it stands".to_owned(),
+        wrong => format!("the log is damaged in {wrong} places, which are shown where they stand"),
+    });
+    ExitCode::from(DAMAGE)
 }
 
-fn is_damage(error: &DumpError) -> bool {
+fn code_of(error: &DumpError) -> u8 {
     match error {
-        DumpError::Log(log) => !matches!(
-            log,
-            LogError::Io { .. }
-                | LogError::Missing(_)
-                | LogError::Newer { .. }
-                | LogError::NewerMeta { .. }
-        ),
-        // A payload that had to be compared.
-        DumpError::Fold(IndexError::Payload(_)) => true,
-        _ => false,
+        DumpError::Inspect(InspectError::Log(error)) => outcome::code_of(error),
+        // A payload that had to be compared, and was good when it was read before.
+        DumpError::Inspect(InspectError::Fold(IndexError::Payload(_))) => DAMAGE,
+        _ => COULD_NOT_RUN,
     }
 }
 
-fn dump(options: &DumpOptions, out: &mut impl Write) -> Result<(), DumpError> {
-    let dir = options.data_dir.data_dir.join("log");
-    let storage = Arc::new(FileSystem);
-    match OfflineLog::open(storage.clone(), &dir) {
-        Ok(log) => dump_log(options, &log, &dir, out),
-        Err(LogError::Corrupt(damage)) => {
-            // What stands before the damage is shown, and then that there is some.
-            let log = OfflineLog::before(storage, &dir, &damage)?;
-            dump_log(options, &log, &dir, out)?;
-            Err(LogError::Corrupt(damage).into())
-        }
-        Err(error) => Err(error.into()),
+fn dump(options: &DumpOptions, printer: &mut Printer<impl Write>) -> Result<End, DumpError> {
+    let place = StorePlace::new(&options.data_dir.data_dir);
+    let mut wanted = options.wanted();
+    if let Some(segment) = options.segment {
+        frames::narrowed(&place, segment, &mut wanted)?;
+    }
+    match options.shows_frames() {
+        true => frames::dump(options, &place, &wanted, printer),
+        false => events::dump(options, &place, wanted, printer),
     }
 }
 
-fn dump_log(
-    options: &DumpOptions,
-    log: &OfflineLog,
-    dir: &Path,
-    out: &mut impl Write,
-) -> Result<(), DumpError> {
-    if options.frames {
-        frames::dump(options, log, dir, out)?;
-    } else {
-        events::dump(options, log, out)?;
-    }
-    if let (Some(tail), Some(last)) = (&log.tail, log.segments.last())
-        && let Some(torn_end) = tail.torn_end
-    {
-        out.flush()?;
+fn note_torn(end: &End) {
+    if let (Some(torn), Some(segment)) = (&end.torn, end.segment) {
         super::say(&format!(
-            "note: {} torn bytes follow in {last} at offset {}; they were never acknowledged",
-            torn_end - tail.end,
-            tail.end,
+            "note: {} torn bytes follow in {segment} at offset {}; they were never acknowledged",
+            torn.end - end.offset,
+            end.offset,
         ));
     }
-    Ok(())
 }

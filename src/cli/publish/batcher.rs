@@ -4,6 +4,7 @@
 use tokio::sync::mpsc::Sender;
 
 use super::check::{check, event_id_in};
+use super::dumped::as_sent;
 use super::portion::{Place, Portion, Refusal, Unit};
 use super::split::{Piece, SomethingFollows};
 
@@ -85,8 +86,9 @@ impl Batcher {
         if text.is_empty() && place.unit == Unit::Line {
             return Ok(());
         }
-        match check(text) {
-            Ok(()) => self.add(text, place),
+        let event = as_sent(text).and_then(|event| check(&event).map(|()| event));
+        match event {
+            Ok(event) => self.add(&event, place),
             Err(fault) => self.refuse(place, fault.code, fault.detail, text),
         }
     }

@@ -14,6 +14,7 @@
 mod answer;
 mod batcher;
 mod check;
+mod dumped;
 mod feed;
 mod form;
 mod options;
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
-pub use options::PublishOptions;
+pub use options::{EXAMPLE, PublishOptions};
 
 use super::client::{Client, block_on};
 use super::stops::{Stop, Stops};

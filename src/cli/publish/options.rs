@@ -17,10 +17,17 @@ use crate::config::{parse_bytes, parse_count, parse_duration};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const BATCH_EVENTS: u64 = 1000;
 
+/// For the help.
+pub const EXAMPLE: &str = "\
+Examples:
+  oncelog publish events.ndjson --receipts receipts.ndjson
+  tail -F app.ndjson | oncelog publish --url http://127.0.0.1:8080";
+
 /// The options of `publish`.
 #[derive(Clone, Debug, Args)]
 pub struct PublishOptions {
-    /// NDJSON, one event a line, or one JSON array of events; standard input for `-` or nothing
+    /// NDJSON, one event a line, or one JSON array of events; standard input for `-` or nothing.
+    /// Also what `oncelog dump --json` and GET /events give
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 

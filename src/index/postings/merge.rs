@@ -150,7 +150,7 @@ impl Merge {
 }
 
 /// Reads a generation from front to back. There is always an entry at hand.
-struct Cursor {
+pub(in crate::index) struct Cursor {
     generation: Generation,
     block: Block,
     /// The number of the entry at hand.
@@ -161,25 +161,52 @@ impl Cursor {
     /// At the first entry; `None` if there is none.
     fn begin(generation: Generation, read: &ReadBlock<'_>) -> Result<Option<Cursor>, IndexError> {
         let block = read(&generation, Place::FIRST)?;
+        Cursor::at(generation, block, Place::FIRST, read)
+    }
+
+    /// At the first entry that has something at this place or after it, for which `block`
+    /// answers; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Cursor::step`].
+    pub(in crate::index) fn at(
+        generation: Generation,
+        block: Block,
+        place: Place,
+        read: &ReadBlock<'_>,
+    ) -> Result<Option<Cursor>, IndexError> {
         let mut cursor = Cursor {
             generation,
             block,
             number: 0,
         };
-        Ok(cursor.find(read)?.then_some(cursor))
+        while cursor.find(read)? {
+            let is_before = |entry: Entry<'_>| {
+                let (topic, last) = (entry.topic, entry.seqs.last());
+                last.is_none_or(|seq| Place { topic, seq: *seq } < place)
+            };
+            if !cursor.entry().is_some_and(is_before) {
+                return Ok(Some(cursor));
+            }
+            cursor.number += 1;
+        }
+        Ok(None)
     }
 
-    fn entry(&self) -> Option<Entry<'_>> {
+    pub(in crate::index) fn entry(&self) -> Option<Entry<'_>> {
         self.block.entry(self.number)
     }
 
     /// The topic of the entry at hand.
-    fn topic(&self) -> Option<u64> {
+    pub(in crate::index) fn topic(&self) -> Option<u64> {
         self.entry().map(|entry| entry.topic)
     }
 
     /// Goes to the next entry; false at the end.
-    fn step(&mut self, read: &ReadBlock<'_>) -> Result<bool, IndexError> {
+    ///
+    /// # Errors
+    /// [`IndexError`] when a block cannot be read or is damaged.
+    pub(in crate::index) fn step(&mut self, read: &ReadBlock<'_>) -> Result<bool, IndexError> {
         self.number += 1;
         self.find(read)
     }
@@ -195,7 +222,8 @@ impl Cursor {
         Ok(true)
     }
 
-    fn broken(&self) -> IndexError {
+    /// The error for an entry that is not what must come here.
+    pub(in crate::index) fn broken(&self) -> IndexError {
         let Place { topic, seq } = self.block.from;
         sealed::malformed(Kind::Postings, [self.generation.number, topic, seq.get()])
     }

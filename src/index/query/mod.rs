@@ -7,7 +7,7 @@
 //! the watermark never change what they say, so that is no inconsistency.
 
 pub(super) mod not_stored;
-mod snapshot;
+pub(super) mod snapshot;
 pub(super) mod topic_seqs;
 
 /// In which order of seqs to answer.
@@ -21,4 +21,4 @@ pub enum Order {
 }
 
 /// How many blocks or chunks are read in one transaction.
-const PAGE_BLOCKS: usize = if cfg!(test) { 3 } else { 512 };
+pub(super) const PAGE_BLOCKS: usize = if cfg!(test) { 3 } else { 512 };

@@ -12,7 +12,7 @@ use super::super::sealed::{self, Kind};
 use crate::event::Seq;
 
 /// A read transaction.
-pub(super) struct Snapshot<'c> {
+pub(in super::super) struct Snapshot<'c> {
     transaction: Transaction<'c>,
     head: Head,
 }
@@ -22,7 +22,7 @@ impl<'c> Snapshot<'c> {
     ///
     /// # Errors
     /// [`IndexError::Damaged`] when the stored watermark is behind that one.
-    pub(super) fn begin(
+    pub(in super::super) fn begin(
         connection: &'c Connection,
         flushed: Seq,
     ) -> Result<Snapshot<'c>, IndexError> {
@@ -35,12 +35,15 @@ impl<'c> Snapshot<'c> {
     }
 
     /// The watermark up to which SQLite has everything.
-    pub(super) fn flushed(&self) -> Seq {
+    pub(in super::super) fn flushed(&self) -> Seq {
         self.head.flushed()
     }
 
     /// The block of notes that answers for a seq up to the watermark.
-    pub(super) fn notes_at(&self, seq: Seq) -> Result<(NoteBlock, Vec<Note>), IndexError> {
+    pub(in super::super) fn notes_at(
+        &self,
+        seq: Seq,
+    ) -> Result<(NoteBlock, Vec<Note>), IndexError> {
         let found = self
             .transaction
             .prepare_cached(
@@ -58,17 +61,26 @@ impl<'c> Snapshot<'c> {
     }
 
     /// How many stored events a topic has up to the watermark.
-    pub(super) fn stored(&self, topic: u64) -> Result<u64, IndexError> {
+    pub(in super::super) fn stored(&self, topic: u64) -> Result<u64, IndexError> {
         topics::stored(&self.transaction, &self.head, topic)
     }
 
     /// All generations, in order of seq.
-    pub(super) fn generations(&self) -> Result<Vec<Generation>, IndexError> {
+    pub(in super::super) fn generations(&self) -> Result<Vec<Generation>, IndexError> {
         generations::load(&self.transaction, &self.head)
     }
 
+    /// The block of a generation that begins to answer at this place.
+    pub(in super::super) fn block_from(
+        &self,
+        generation: &Generation,
+        from: Place,
+    ) -> Result<Block, IndexError> {
+        generations::block_from(&self.transaction, generation, from)
+    }
+
     /// The block of a generation that answers for this place.
-    pub(super) fn block_at(
+    pub(in super::super) fn block_at(
         &self,
         generation: &Generation,
         place: Place,

@@ -72,6 +72,24 @@ pub(in super::super) fn at_rest(
     files: &Files,
     options: &IndexOptions,
 ) -> Result<Connection, IndexError> {
+    looking(files, options, "immutable=1")
+}
+
+/// A connection for a look at a database that another process may be writing, or was when it was
+/// killed. It makes no file and changes none: of the index of the WAL it uses what is there, and
+/// where no writer vouches for that, makes one in memory.
+pub(in super::super) fn beside_writer(
+    files: &Files,
+    options: &IndexOptions,
+) -> Result<Connection, IndexError> {
+    looking(files, options, "readonly_shm=1")
+}
+
+fn looking(
+    files: &Files,
+    options: &IndexOptions,
+    parameter: &str,
+) -> Result<Connection, IndexError> {
     let mut uri = String::from("file:");
     for byte in files.main().as_os_str().as_encoded_bytes() {
         match byte {
@@ -80,12 +98,14 @@ pub(in super::super) fn at_rest(
             byte => uri.push_str(&format!("%{byte:02x}")),
         }
     }
-    uri.push_str("?immutable=1");
+    uri.push('?');
+    uri.push_str(parameter);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(uri, flags)?;
     prepare(&connection, options)?;
+    leave_wal(&connection, true)?;
     Ok(connection)
 }
 

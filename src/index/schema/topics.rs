@@ -20,13 +20,52 @@ use crate::event::Seq;
 pub(in super::super) fn load(connection: &Connection, head: &Head) -> Result<Topics, IndexError> {
     let mut topics = Topics::default();
     let mut sum = 0u64;
+    read(connection, 0, usize::MAX, |topic| {
+        sum = sum.saturating_add(topic.stored);
+        topics.load(topic);
+    })?;
+    if topics.total() != head.topics || sum != head.state.counters.unique {
+        return Err(IndexError::damaged(
+            "its topics do not have the events that were stored",
+        ));
+    }
+    Ok(topics)
+}
+
+/// At most `limit` topics after number `after`; 0 begins. Fewer only at the end.
+///
+/// # Errors
+/// [`IndexError::Damaged`] when a row is missing or not intact.
+pub(in super::super) fn page(
+    connection: &Connection,
+    head: &Head,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<TopicCount>, IndexError> {
+    let mut topics = Vec::new();
+    read(connection, after, limit, |topic| topics.push(topic))?;
+    let end = after + topics.len() as u64;
+    if topics.len() < limit && end != head.topics.max(after) {
+        return Err(sealed::malformed(Kind::Topic, [end + 1, 0]));
+    }
+    Ok(topics)
+}
+
+fn read(
+    connection: &Connection,
+    mut after: u64,
+    limit: usize,
+    mut take: impl FnMut(TopicCount),
+) -> Result<(), IndexError> {
     let mut counts = CountReader::on(connection)?;
-    let mut statement =
-        connection.prepare("SELECT no, name, first_seq, crc FROM topics ORDER BY no")?;
-    let mut rows = statement.query([])?;
+    let mut statement = connection.prepare_cached(
+        "SELECT no, name, first_seq, crc FROM topics WHERE no > ?1 ORDER BY no LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query([to_sql(after), limit])?;
     while let Some(row) = rows.next()? {
         let no = from_sql(row.get(0)?);
-        if no != topics.total() + 1 {
+        if no != after + 1 {
             return Err(sealed::malformed(Kind::Topic, [no, 0]));
         }
         let topic = TopicCount {
@@ -38,15 +77,10 @@ pub(in super::super) fn load(connection: &Connection, head: &Head) -> Result<Top
         if row.get::<_, i64>(3)? != i64::from(topic.crc()) {
             return Err(sealed::malformed(Kind::Topic, [no, 0]));
         }
-        sum = sum.saturating_add(topic.stored);
-        topics.load(topic);
+        after = no;
+        take(topic);
     }
-    if topics.total() != head.topics || sum != head.state.counters.unique {
-        return Err(IndexError::damaged(
-            "its topics do not have the events that were stored",
-        ));
-    }
-    Ok(topics)
+    Ok(())
 }
 
 /// How many stored events a topic had when `head` was written.

@@ -14,4 +14,5 @@ mod other_words;
 pub(super) mod plan;
 mod random_histories;
 mod run_files;
+mod stored;
 mod tiny;

@@ -1,6 +1,6 @@
 //! The real file system.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, FileType, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -22,18 +22,11 @@ impl Storage for FileSystem {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(dir)? {
-            let entry = entry?;
-            // A name that is not UTF-8 was not given by us.
-            if let (true, Ok(name)) = (
-                entry.file_type()?.is_file(),
-                entry.file_name().into_string(),
-            ) {
-                names.push(name);
-            }
-        }
-        Ok(names)
+        names(dir, |kind| kind.is_file())
+    }
+
+    fn list_others(&self, dir: &Path) -> io::Result<Vec<String>> {
+        names(dir, |kind| !kind.is_file())
     }
 
     fn create_temp(&self, dir: &Path) -> io::Result<(PathBuf, Arc<dyn StorageFile>)> {
@@ -77,6 +70,21 @@ impl Storage for FileSystem {
         let stat = rustix::fs::statvfs(dir)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+}
+
+fn names(dir: &Path, is_wanted: impl Fn(FileType) -> bool) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        // A name that is not UTF-8 was not given by us.
+        if let (true, Ok(name)) = (
+            is_wanted(entry.file_type()?),
+            entry.file_name().into_string(),
+        ) {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Memory, offset and length must be multiples of it to go past the page cache: no device asks

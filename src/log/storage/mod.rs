@@ -33,6 +33,11 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// The names of the plain files in a directory, in no order.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
+    /// The names of what else is in a directory: directories, symbolic links and the like.
+    fn list_others(&self, _dir: &Path) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// A new, empty file under a temporary name that starts with [`TEMP_PREFIX`].
     fn create_temp(&self, dir: &Path) -> io::Result<(PathBuf, Arc<dyn StorageFile>)>;
 

@@ -22,3 +22,6 @@ mod random_damage;
 mod reading;
 mod sabotage;
 mod stores;
+mod sweep;
+mod sweep_flips;
+mod sweep_random;

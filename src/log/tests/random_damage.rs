@@ -17,11 +17,11 @@ use crate::log::storage::Storage;
 use crate::log::storage::simulated::SimulatedDisk;
 
 /// Two logs for each state: the second one is where foreign segments come from.
-static STORES: LazyLock<Vec<(Store, Store)>> =
+pub(super) static STORES: LazyLock<Vec<(Store, Store)>> =
     LazyLock::new(|| stores::all().into_iter().zip(stores::all()).collect());
 
 #[derive(Clone, Debug)]
-enum Damage {
+pub(super) enum Damage {
     Byte(Index, Index, u8),
     Block(Index, Index, usize, Option<u64>),
     Cut(Index, Index),
@@ -32,7 +32,7 @@ enum Damage {
     CopyFrame(Index, Index, Index, Index),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(super) fn damage() -> impl Strategy<Value = Damage> {
     let place = any::<Index>;
     prop_oneof![
         3 => (place(), place(), 1..=u8::MAX).prop_map(|(s, at, x)| Damage::Byte(s, at, x)),
@@ -58,7 +58,7 @@ fn range(bytes: &[u8], at: &Index, len: usize) -> Range<usize> {
 }
 
 /// Each damage is done to what the earlier ones left; segments that are gone stay so.
-fn apply(disk: &SimulatedDisk, store: &Store, other: &Store, damage: &Damage) {
+pub(super) fn apply(disk: &SimulatedDisk, store: &Store, other: &Store, damage: &Damage) {
     let change = |segment: &Index, change: &dyn Fn(&mut Vec<u8>)| {
         let path = &segment.get(&store.segments).path;
         if disk.open(path.as_ref()).is_ok() {

@@ -1,9 +1,15 @@
-//! `data/lock`: one process at a time. The file is never deleted, since whoever waits on
-//! a deleted file locks nothing.
+//! `lock` in the data directory: one process at a time. The file is never deleted, since
+//! whoever waits on a deleted file locks nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+
+use super::LOG_DIR;
+use super::owner::give_to_owner_of;
+
+/// The name of the file.
+pub(super) const LOCK_NAME: &str = "lock";
 
 /// Held as long as it lives, by `flock`; the operating system lets it go with the process.
 #[derive(Debug)]
@@ -39,7 +45,7 @@ impl DataLock {
     /// # Errors
     /// [`LockError`].
     pub fn take(data_dir: &Path) -> Result<DataLock, LockError> {
-        let path = data_dir.join("lock");
+        let path = data_dir.join(LOCK_NAME);
         let io = |source| LockError::Io {
             path: path.clone(),
             source,
@@ -69,6 +75,8 @@ impl DataLock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(description().as_bytes()));
+        // A server that runs as another user could not take it else. Where that fails, it says so.
+        let _ = give_to_owner_of(&data_dir.join(LOG_DIR), &path);
         Ok(DataLock { _file: file })
     }
 }

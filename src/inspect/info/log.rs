@@ -1,0 +1,97 @@
+//! What the ends of a log say of it.
+
+use std::fs;
+
+use crate::event::Seq;
+use crate::inspect::StorePlace;
+use crate::log::format::FORMAT_VERSION;
+use crate::log::tail::Ending;
+use crate::log::{LogError, LogId, OfflineLog};
+
+/// Of a log.
+#[derive(Clone, Debug)]
+pub struct LogInfo {
+    /// Which log.
+    pub log_id: LogId,
+    /// The version of its format.
+    pub format_version: u16,
+    /// How many segments it has.
+    pub segments: u64,
+    /// Bytes of their files, prepared room included.
+    pub segment_bytes: u64,
+    /// Bytes of their frames.
+    pub used_bytes: u64,
+    /// The last seq; where there is damage, the last before it.
+    pub last_seq: Seq,
+    /// The last seq that the log itself proves to have been durable.
+    pub proven: Seq,
+    /// When the first batch was received, µs UTC.
+    pub first_at: Option<i64>,
+    /// And the last.
+    pub last_at: Option<i64>,
+    /// How its frames end; none when there are no segments.
+    pub ending: Option<Ending>,
+    /// How many bytes of a batch that was not finished stand at its end.
+    pub torn_bytes: u64,
+    /// How many files of such bytes earlier starts have saved.
+    pub torn_files: u64,
+    /// The first damage that was met. There may be other, where nothing was read.
+    pub damage: Option<String>,
+}
+
+/// Looks at a log.
+///
+/// # Errors
+/// When it cannot be read, or a later version wrote it.
+pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
+    let (log, mut damage) = match place.log() {
+        Err(LogError::Corrupt(damage)) => (place.log_before(&damage)?, Some(damage.to_string())),
+        other => (other?, None),
+    };
+    let inventory = place.inventory()?;
+    let mut segment_bytes = 0;
+    for id in &inventory.segments {
+        let path = place.log_dir().join(id.file_name());
+        let found = fs::metadata(&path).map_err(|source| LogError::Io {
+            action: "look at",
+            path,
+            source,
+        })?;
+        segment_bytes += found.len();
+    }
+    let last_seq = log.last_seq();
+    let mut time = |seq| match received_at(&log, seq) {
+        Err(LogError::Corrupt(found)) => {
+            damage.get_or_insert(found.to_string());
+            Ok(None)
+        }
+        other => other,
+    };
+    let (first_at, last_at) = (time(Seq::FIRST)?, time(last_seq)?);
+    let tail = log.tail.as_ref();
+    let torn_end = tail.and_then(|tail| Some(tail.torn_end? - tail.end));
+    Ok(LogInfo {
+        log_id: log.live.log_id(),
+        format_version: FORMAT_VERSION,
+        segments: inventory.segments.len() as u64,
+        segment_bytes,
+        used_bytes: log.live.used_bytes(),
+        last_seq,
+        proven: log.proven(),
+        first_at,
+        last_at,
+        ending: tail.map(|tail| tail.ending),
+        torn_bytes: torn_end.unwrap_or(0),
+        torn_files: inventory.torn.len() as u64,
+        damage,
+    })
+}
+
+/// When the batch of a seq was received.
+fn received_at(log: &OfflineLog, seq: Seq) -> Result<Option<i64>, LogError> {
+    if seq == Seq::ZERO {
+        return Ok(None);
+    }
+    let frame = log.live.frames(seq, seq).next_frame()?;
+    Ok(frame.map(|frame| frame.header.received_at))
+}

@@ -1,0 +1,110 @@
+//! The store's own index, as far as it may be believed: copied, of this log, and not of another
+//! state of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::InspectError;
+use super::payloads::logged;
+use super::place::StorePlace;
+use super::verdicts::Listener;
+use crate::event::Seq;
+use crate::index::fold::FoldInput;
+use crate::index::{Durability, Index, IndexError, IndexOptions};
+use crate::log::reader::Frame;
+use crate::log::sweep::{Sweep, SweepOptions};
+
+/// What a store that was killed had not flushed is fewer: it is folded in memory, and the runs
+/// that the copy links to are left as they are.
+const REST_EVENTS: u64 = 1_000_000;
+/// How long the rest may stay in memory.
+const REST_KEPT: Duration = Duration::from_secs(24 * 3600);
+const TRIES: u32 = 3;
+/// How many events of the last frame that an index has are looked up in it.
+const CHECKED_EVENTS: u64 = 64;
+
+/// A sweep over the log, and the store's index, copied, if it is of this log.
+pub(super) fn copied(
+    place: &StorePlace,
+    options: &SweepOptions,
+    scratch: &Path,
+    listener: &mut dyn Listener,
+) -> Result<(Sweep, Option<Index>), InspectError> {
+    let failed = |error: IndexError| InspectError::of_fold(error, scratch);
+    let none = |sweep| {
+        Index::discard(scratch).map_err(|error| failed(error.into()))?;
+        Ok((sweep, None))
+    };
+    for _ in 0..TRIES {
+        let bytes = Index::aside_bytes(place.index_dir()).unwrap_or_default();
+        listener.will_write(bytes, scratch);
+        let copy = Index::copy_aside(place.index_dir(), scratch);
+        // Behind the copy: what an index of a store that works was flushed to is in the log then.
+        let sweep = place.sweep(options.clone())?;
+        match copy {
+            Ok(true) => {}
+            Ok(false) => return none(sweep),
+            Err(error @ IndexError::Full(_)) => return Err(failed(error)),
+            Err(_) => return none(sweep),
+        }
+        let index_options = IndexOptions {
+            delta_events_max: REST_EVENTS * 22 / 10,
+            flush_at_events: REST_EVENTS,
+            flush_after: REST_KEPT,
+            durability: Durability::Throwaway,
+            filter_memory_bytes: 0,
+            ..IndexOptions::default()
+        };
+        match Index::open(scratch, sweep.log_id().0, index_options) {
+            Ok(index) => return Ok((sweep, Some(index))),
+            // A run of a store that works may be gone since.
+            Err(IndexError::Damaged { .. }) => {
+                Index::discard(scratch).map_err(|error| failed(error.into()))?;
+            }
+            Err(error @ IndexError::Full(_)) => return Err(failed(error)),
+            Err(_) => return none(sweep),
+        }
+    }
+    none(place.sweep(options.clone())?)
+}
+
+/// Whether an index has a part of this log, and ends between two of its frames.
+pub(super) fn fits(index: &Index, place: &StorePlace, log_end: Seq) -> bool {
+    let flushed = index.flushed();
+    if flushed == Seq::ZERO || flushed > log_end {
+        return false;
+    }
+    let mut finder = place.finder();
+    let begins = match finder.find(flushed.next()) {
+        Ok(Some((frame, _))) => frame.header.first_seq == flushed.next(),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    begins
+        && match finder.find(flushed) {
+            Ok(Some((frame, payload))) => knows(index, &frame, &payload).unwrap_or(false),
+            Ok(None) => true,
+            Err(_) => false,
+        }
+}
+
+/// Whether an index knows the events of a frame: not if that was written after the log had been
+/// taken back to an earlier state, and the index had not.
+fn knows(index: &Index, frame: &Frame, payload: &[u8]) -> Result<bool, IndexError> {
+    let header = &frame.header;
+    let Ok(logged) = logged(frame, payload) else {
+        return Ok(true);
+    };
+    let FoldInput::Arrivals(arrivals) = logged.input() else {
+        return Ok(true);
+    };
+    let last = header.last_seq().min(header.first_seq.plus(CHECKED_EVENTS));
+    let judged = index.verdicts(header.first_seq, last)?;
+    for (judged, arrival) in judged.iter().zip(&arrivals.list) {
+        let first = index.first_of(arrival.key)?;
+        if first.is_none_or(|first| first.seq != judged.original_seq) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
