@@ -6,8 +6,8 @@
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
 //! readers in the same process see, and `offline` what those see who only look. `lock` lets one
-//! process at a time write, `holder` tells which, and `owner` gives what root makes to whose the log is. [`sweep`] goes on
-//! behind damage.
+//! process at a time write, `holder` tells which, and `owner` gives what root makes to whose the
+//! log is. [`sweep`] goes on behind damage.
 
 pub mod codec;
 mod committer;

@@ -11,7 +11,7 @@ use crate::event::PayloadKind;
 /// whose text is kept from one to the next.
 #[derive(Debug, Default)]
 pub struct EventWriter {
-    received: Option<(i64, String)>,
+    received: TimeText,
 }
 
 /// What to write of an event.
@@ -46,7 +46,7 @@ impl EventWriter {
             push_payload(out, event.kind, event.payload);
         }
         out.extend_from_slice(b",\"received_at\":\"");
-        out.extend_from_slice(self.received_at(logged.received_at).as_bytes());
+        out.extend_from_slice(self.received.of(logged.received_at).as_bytes());
         out.push(b'"');
         if show != Show::Stored {
             out.extend_from_slice(b",\"verdict\":\"");
@@ -56,16 +56,19 @@ impl EventWriter {
         }
         out.push(b'}');
     }
+}
 
-    fn received_at(&mut self, micros: i64) -> &str {
-        if self
-            .received
-            .as_ref()
-            .is_none_or(|(known, _)| *known != micros)
-        {
-            self.received = Some((micros, rfc3339(micros)));
+/// A time as text, kept while the same one comes again: that of all events of a batch.
+#[derive(Debug, Default)]
+pub struct TimeText(Option<(i64, String)>);
+
+impl TimeText {
+    /// The text of this time, in µs UTC; see [`rfc3339`].
+    pub fn of(&mut self, micros: i64) -> &str {
+        if self.0.as_ref().is_none_or(|(known, _)| *known != micros) {
+            self.0 = Some((micros, rfc3339(micros)));
         }
-        self.received.as_ref().map_or("", |(_, text)| text)
+        self.0.as_ref().map_or("", |(_, text)| text)
     }
 }
 

@@ -5,7 +5,7 @@ mod event;
 pub mod json;
 pub mod verdict;
 
-pub use event::{EventWriter, Show, rfc3339};
+pub use event::{EventWriter, Show, TimeText, rfc3339};
 
 use crate::event::Event;
 use crate::index::fold::Judged;

@@ -6,7 +6,7 @@ use super::paint::Paint;
 use crate::event::Seq;
 use crate::index::fold::{Judged, Verdict};
 use crate::log::sweep::Lost;
-use crate::render::{LoggedEvent, rfc3339};
+use crate::render::{LoggedEvent, TimeText};
 
 /// A payload longer than this is cut.
 const PAYLOAD_SHOWN_BYTES: usize = 160;
@@ -22,7 +22,7 @@ pub(super) struct TextLines {
     topic_chars: usize,
     id_chars: usize,
     /// Events of a batch came at the same moment.
-    received: Option<(i64, String)>,
+    received: TimeText,
 }
 
 impl TextLines {
@@ -31,7 +31,7 @@ impl TextLines {
             paint,
             topic_chars: 0,
             id_chars: 0,
-            received: None,
+            received: TimeText::default(),
         }
     }
 
@@ -40,7 +40,7 @@ impl TextLines {
         let event = &logged.event;
         self.seq(out, logged.judged.seq);
         self.verdict(out, logged.judged);
-        out.extend_from_slice(self.received_at(logged.received_at).as_bytes());
+        out.extend_from_slice(self.received.of(logged.received_at).as_bytes());
         out.extend_from_slice(b"  ");
         column(out, &event.topic, &mut self.topic_chars);
         column(out, &event.event_id, &mut self.id_chars);
@@ -103,17 +103,6 @@ impl TextLines {
         out.extend_from_slice(end.as_bytes());
         pad(out, chars, VERDICT_CHARS);
         out.push(b' ');
-    }
-
-    fn received_at(&mut self, micros: i64) -> &str {
-        if self
-            .received
-            .as_ref()
-            .is_none_or(|(known, _)| *known != micros)
-        {
-            self.received = Some((micros, rfc3339(micros)));
-        }
-        self.received.as_ref().map_or("", |(_, text)| text)
     }
 }
 
