@@ -7,7 +7,6 @@
 //! are cut into chunks, each of which is in memory or is not.
 
 use std::io;
-use std::ops::Range;
 
 use super::digest::KeyDigest;
 use super::pages::Pages;
@@ -17,11 +16,15 @@ const BITS_PER_KEY: u64 = 24;
 /// The bytes of one line.
 pub(super) const LINE_BYTES: usize = 64;
 
+/// The bits of one line, and the words that they make.
+pub(super) const LINE_BITS: usize = LINE_BYTES * 8;
+pub(super) const LINE_WORDS: usize = LINE_BYTES / 8;
+
 /// What one probe looks at: eight words.
 pub(super) type Line = [u8; LINE_BYTES];
 
 /// How a filter is cut up.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FilterShape {
     /// How many chunks there are; at least one.
     pub(super) chunks: u64,
@@ -35,17 +38,34 @@ pub(super) fn high_half(key: KeyDigest) -> u64 {
 }
 
 impl FilterShape {
-    /// For this many keys, in chunks of at most so many lines.
-    pub(super) fn for_keys(keys: u64, chunk_lines_max: u64) -> FilterShape {
+    /// For this many keys, in chunks of at most so many lines. Of the shapes that other runs
+    /// have it takes one that does as well, if there is one: those of one shape are woven
+    /// together.
+    pub(super) fn for_keys(
+        keys: u64,
+        chunk_lines_max: u64,
+        others: impl Iterator<Item = FilterShape>,
+    ) -> FilterShape {
         let lines = keys
             .saturating_mul(BITS_PER_KEY)
             .div_ceil(LINE_BYTES as u64 * 8)
             .max(1);
+        let as_good = lines - lines / 8..=lines + lines / 8;
+        let near = others.filter(|other| {
+            other.chunk_lines <= chunk_lines_max && as_good.contains(&other.lines())
+        });
+        if let Some(nearest) = near.min_by_key(|other| lines.abs_diff(other.lines())) {
+            return nearest;
+        }
         let chunks = lines.div_ceil(chunk_lines_max.max(1));
         FilterShape {
             chunks,
             chunk_lines: lines.div_ceil(chunks),
         }
+    }
+
+    fn lines(&self) -> u64 {
+        self.chunks.saturating_mul(self.chunk_lines)
     }
 
     /// The chunk in which a key's line is, and which of its lines it is. Both grow with
@@ -68,13 +88,14 @@ impl FilterShape {
     }
 }
 
-/// The bit of a word of a line, by the low half of a digest.
-fn bit(low_half: u64, word: usize) -> u64 {
-    1 << ((low_half >> (6 * word)) & 63)
+/// Which bit a key has in one word of its line, by the low half of its digest.
+pub(super) fn bit_number(key: KeyDigest, word: usize) -> usize {
+    let low_half = u128::from_be_bytes(key.0) as u64;
+    (low_half >> (6 * word)) as usize & 63
 }
 
-fn low_half(key: KeyDigest) -> u64 {
-    u128::from_be_bytes(key.0) as u64
+fn bit(key: KeyDigest, word: usize) -> u64 {
+    1 << bit_number(key, word)
 }
 
 /// Consecutive lines of a filter, as they stand in a file.
@@ -111,14 +132,8 @@ impl Lines {
         let at = line * LINE_BYTES;
         let (words, _) = self.memory.bytes_mut()[at..at + LINE_BYTES].as_chunks_mut::<8>();
         for (number, word) in words.iter_mut().enumerate() {
-            *word = (u64::from_le_bytes(*word) | bit(low_half(key), number)).to_le_bytes();
+            *word = (u64::from_le_bytes(*word) | bit(key, number)).to_le_bytes();
         }
-    }
-
-    /// One of them.
-    pub(super) fn line(&self, line: usize) -> &Line {
-        let (lines, _) = self.memory.bytes().as_chunks();
-        &lines[line]
     }
 
     /// The lines `[from, to)`.
@@ -136,24 +151,31 @@ impl Lines {
     pub(super) fn len(&self) -> usize {
         self.lines
     }
+
+    /// The memory, and how many there are.
+    pub(super) fn into_parts(self) -> (Pages, usize) {
+        (self.memory, self.lines)
+    }
 }
 
 /// Whether the key may have been inserted in this line; false is certain.
 pub(super) fn line_may_contain(line: &Line, key: KeyDigest) -> bool {
     let (words, _) = line.as_chunks::<8>();
-    let has_all = |some: Range<usize>| {
-        some.fold(0, |missing, word| {
-            missing | (!u64::from_le_bytes(words[word]) & bit(low_half(key), word))
-        }) == 0
-    };
-    // Of twelve new keys the first two words leave one.
-    has_all(0..2) && has_all(2..8)
+    let missing = |number: usize| !u64::from_le_bytes(words[number]) & bit(key, number);
+    (0..LINE_WORDS).fold(0, |all, number| all | missing(number)) == 0
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
     use proptest::prelude::*;
+
+    fn may_contain(lines: &Lines, line: usize, key: KeyDigest) -> bool {
+        let bytes = lines.bytes(line, line + 1);
+        line_may_contain(bytes.try_into().expect("a line"), key)
+    }
 
     fn key(number: u64) -> KeyDigest {
         let mut digest = [0; 16];
@@ -163,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_inserted_key_is_never_denied_and_a_new_one_rarely_suspected() {
-        let shape = FilterShape::for_keys(20_000, 100);
+        let shape = FilterShape::for_keys(20_000, 100, iter::empty());
         let empty = |_| Lines::empty(shape.chunk_lines as usize).expect("memory");
         let mut chunks: Vec<Lines> = (0..shape.chunks).map(empty).collect();
         for key in (0..20_000).map(key) {
@@ -172,11 +194,30 @@ mod tests {
         }
         let suspects = |number: &u64| {
             let (chunk, line) = shape.place(key(*number));
-            line_may_contain(chunks[chunk].line(line), key(*number))
+            may_contain(&chunks[chunk], line, key(*number))
         };
         assert!((0..20_000).all(|number| suspects(&number)));
         let suspected = (20_000..220_000).filter(suspects).count();
         assert!(suspected < 200, "{suspected} of 200 000");
+    }
+
+    #[test]
+    fn a_run_takes_the_shape_of_another_that_does_as_well_and_of_no_other() {
+        let of =
+            |keys, others: &[FilterShape]| FilterShape::for_keys(keys, 100, others.iter().copied());
+        let [small, like, near, large] = [1_000, 10_000, 11_000, 20_000].map(|keys| of(keys, &[]));
+        assert_eq!(of(10_200, &[small, large, like, near]), like);
+        assert_eq!(of(10_700, &[small, large, like, near]), near);
+        assert_eq!(of(10_700, &[small, large]), of(10_700, &[]));
+        let (fewer, more) = (8_000, 12_000);
+        assert!(
+            [fewer, more]
+                .iter()
+                .all(|keys| of(*keys, &[like]) == of(*keys, &[]))
+        );
+        // Chunks that are too large here.
+        let uncut = FilterShape::for_keys(10_000, 1_000, iter::empty());
+        assert_eq!(of(10_000, &[uncut]), like);
     }
 
     #[test]
@@ -190,9 +231,8 @@ mod tests {
                 again.read(from, lines.bytes(from, from + 1));
             }
             assert_eq!(again.bytes(0, count), lines.bytes(0, count));
-            let has = |lines: &Lines, number: u64| {
-                line_may_contain(lines.line(number as usize % 5), key(number))
-            };
+            let has =
+                |lines: &Lines, number: u64| may_contain(lines, number as usize % 5, key(number));
             assert!((0..100).all(|number| has(&again, number)));
             again.clear();
             assert!(!has(&again, 0));
@@ -207,7 +247,7 @@ mod tests {
             low in any::<[u8; 16]>(),
             high in any::<[u8; 16]>(),
         ) {
-            let shape = FilterShape::for_keys(keys, chunk_lines);
+            let shape = FilterShape::for_keys(keys, chunk_lines, iter::empty());
             prop_assert!(shape.chunk_lines <= chunk_lines);
             let (low, high) = (KeyDigest(low.min(high)), KeyDigest(low.max(high)));
             prop_assert!(shape.place(low) <= shape.place(high));

@@ -11,6 +11,7 @@ use super::fold::{Arrivals, First};
 use super::handle::Index;
 use super::lookup;
 use super::run::Run;
+use super::run_set::RunSet;
 use super::shared::{Runs, Shared};
 use crate::event::Seq;
 
@@ -75,6 +76,6 @@ impl Foresight {
     /// Those of the runs that were not asked.
     pub(super) fn not_asked(&self, runs: &Runs) -> Runs {
         let is_new = |run: &&Arc<Run>| !self.asked.contains(&run.file.row.id);
-        Arc::new(runs.iter().filter(is_new).cloned().collect())
+        Arc::new(RunSet::of(runs.iter().filter(is_new).cloned().collect()))
     }
 }

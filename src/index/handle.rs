@@ -22,6 +22,7 @@ use super::readers::Readers;
 use super::run::Run;
 use super::run_builder::RunMaker;
 use super::run_file::RunFile;
+use super::run_set::RunSet;
 use super::schema::{self, connection, generations, head, runs};
 use super::shared::{Live, Shared};
 use super::topics::Topics;
@@ -86,7 +87,7 @@ impl Index {
                 active: Delta::on(head.state, DeltaRoom::default()),
                 frozen: None,
                 topics: schema::topics::load(&snapshot, &head)?,
-                runs: Arc::new(runs),
+                runs: Arc::new(RunSet::of(runs)),
                 flushed: head.flushed(),
             };
             (head, generations, live)

@@ -1,14 +1,13 @@
 //! Looks keys up in the stored runs.
 
-use std::sync::Arc;
-
 use super::digest::KeyDigest;
 use super::error::IndexError;
 use super::filter::{Line, line_may_contain};
 use super::fold::First;
 use super::key_block::number_of;
-use super::run::{Probe, Run};
+use super::run::Run;
 use super::run_file::place_in;
+use super::run_set::RunSet;
 use super::sealed::Kind;
 use crate::log::storage::side_by_side::{self, BLOCKS_EACH_MIN};
 
@@ -38,10 +37,7 @@ struct Unread {
 ///
 /// # Errors
 /// [`IndexError`] when a block cannot be read or is not intact.
-pub(super) fn find(
-    runs: &[Arc<Run>],
-    keys: &[KeyDigest],
-) -> Result<Vec<Option<First>>, IndexError> {
+pub(super) fn find(runs: &RunSet, keys: &[KeyDigest]) -> Result<Vec<Option<First>>, IndexError> {
     let mut found = vec![None; keys.len()];
     for (place, first) in Suspicions::among(runs, keys)?.look()? {
         found[place] = Some(first);
@@ -52,7 +48,7 @@ pub(super) fn find(
 /// The keys that the filters of these runs suspect to be there. Of the others it is certain that
 /// they are not.
 pub(super) struct Suspicions<'k> {
-    runs: &'k [Arc<Run>],
+    runs: &'k RunSet,
     keys: &'k [KeyDigest],
     list: Vec<Suspicion>,
 }
@@ -63,7 +59,7 @@ impl<'k> Suspicions<'k> {
     /// # Errors
     /// [`IndexError`] when a block of a filter cannot be read or is not intact.
     pub(super) fn among(
-        runs: &'k [Arc<Run>],
+        runs: &'k RunSet,
         keys: &'k [KeyDigest],
     ) -> Result<Suspicions<'k>, IndexError> {
         let list = suspect(runs, keys)?;
@@ -113,32 +109,41 @@ impl<'k> Suspicions<'k> {
     }
 }
 
-fn suspect(runs: &[Arc<Run>], keys: &[KeyDigest]) -> Result<Vec<Suspicion>, IndexError> {
+fn suspect(runs: &RunSet, keys: &[KeyDigest]) -> Result<Vec<Suspicion>, IndexError> {
     let mut suspicions = Vec::new();
     let mut unread = Vec::new();
     let mut probes = Vec::with_capacity(TOUCHED);
-    for (number, run) in runs.iter().enumerate() {
-        for (group, some) in keys.chunks(TOUCHED).enumerate() {
+    let mut looked_at = Vec::new();
+    for group in runs.groups() {
+        for (number, some) in keys.chunks(TOUCHED).enumerate() {
             probes.clear();
-            probes.extend(some.iter().map(|key| run.probe(*key)));
+            probes.extend(some.iter().map(|key| group.probe(*key)));
+            looked_at.clear();
+            for (key, probe) in some.iter().zip(&probes) {
+                probe.looked_at(*key, &mut looked_at);
+            }
             // Nothing but these loads, so that as many cache misses overlap as the core can have.
-            std::hint::black_box(probes.iter().fold(0, |all, probe| all ^ probe.touch()));
-            for (place, (key, probe)) in (group * TOUCHED..).zip(some.iter().zip(&probes)) {
-                match *probe {
-                    Probe::Absent => {}
-                    Probe::Line(line) if !line_may_contain(line, *key) => {}
-                    Probe::Line(_) => suspicions.push(Suspicion {
-                        run: number,
-                        key: number_of(*key),
-                        place,
-                    }),
-                    Probe::Unread(chunk, line) => unread.push(Unread {
-                        run: number,
-                        chunk,
-                        line,
-                        place,
-                    }),
-                }
+            std::hint::black_box(looked_at.iter().fold(0, |all, byte| all ^ **byte));
+            for (place, (key, probe)) in (number * TOUCHED..).zip(some.iter().zip(&probes)) {
+                probe.suspects(*key, |run| {
+                    if runs[run].answers(*key) {
+                        suspicions.push(Suspicion {
+                            run,
+                            key: number_of(*key),
+                            place,
+                        });
+                    }
+                });
+                let unread_of_key = probe
+                    .unread()
+                    .iter()
+                    .filter(|run| runs[**run].answers(*key));
+                unread.extend(unread_of_key.map(|run| Unread {
+                    run: *run,
+                    chunk: probe.chunk as u64,
+                    line: probe.line as u64,
+                    place,
+                }));
             }
         }
     }

@@ -62,7 +62,7 @@ enum Stage {
 }
 
 impl Merge {
-    /// Begins a merge into a run with this id.
+    /// Begins a merge into a run with this id, beside those that there are.
     ///
     /// # Errors
     /// When the file cannot be made or a source not be read.
@@ -70,9 +70,10 @@ impl Merge {
         maker: &RunMaker,
         id: u64,
         sources: Vec<Arc<RunFile>>,
+        beside: &[Arc<Run>],
     ) -> Result<Merge, IndexError> {
         let entries = sources.iter().map(|file| file.row.entries).sum();
-        let builder = Box::new(RunBuilder::begin(maker, id, entries, true)?);
+        let builder = Box::new(RunBuilder::begin(maker, id, entries, beside, true)?);
         let mut cursors = Vec::with_capacity(sources.len());
         for source in &sources {
             cursors.extend(Cursor::begin(source, maker.shape.read_blocks)?);

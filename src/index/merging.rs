@@ -115,7 +115,7 @@ impl Writer {
             return Ok(());
         }
         let id = self.next_run_id();
-        let merge = Merge::begin(&self.maker, id, sources)?;
+        let merge = Merge::begin(&self.maker, id, sources, &self.runs)?;
         self.merges.insert(class, merge);
         Ok(())
     }

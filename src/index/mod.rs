@@ -15,7 +15,7 @@
 //! | `handle` `apply` `known` `lookup` (`foresight`: beforehand) `ask` | the way in and out |
 //! | `neighbours` | what of the log is remembered for repeats in its order |
 //! | `worker` `writer` `flush` `merging` (`generation_merging`) `merge` `pace` `health` | the flush thread |
-//! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` | sorted runs of keys, and what of them is in memory |
+//! | `run` `run_file` `run_row` `key_block` `filter` (in `pages`) `resident` `woven` `run_set` | sorted runs of keys, what of them is in memory, and how their filters are asked together |
 //! | `run_builder` `run_writer` `direct` `steps` `closing` | how they are made, and go |
 //! | `postings` | generations of what each topic has, as blocks, and merges of these |
 //! | `note` `sealed` | notes, and the CRC of all blocks |
@@ -61,6 +61,7 @@ mod run;
 mod run_builder;
 mod run_file;
 mod run_row;
+mod run_set;
 mod run_writer;
 mod schema;
 mod sealed;
@@ -72,6 +73,7 @@ pub mod succession;
 mod tests;
 mod topics;
 mod worker;
+mod woven;
 mod writer;
 
 pub use error::IndexError;

@@ -1,12 +1,15 @@
 //! Which parts of the runs are in memory: as much as the budget holds, of the smallest
 //! runs first. A new key is looked for in every run, so a filter saves as many reads
-//! however large it is; the smaller ones save more for each byte.
+//! however large it is; the smaller ones save more for each byte. What is there of runs of
+//! one shape is woven together.
 
 use std::sync::Arc;
 
 use super::error::IndexError;
 use super::pages::Pages;
 use super::run::{Loaded, Part, Run};
+use super::run_set::of_shapes;
+use super::woven::{COLUMNS_MAX, Strand};
 use crate::log::storage::side_by_side;
 
 /// How much is read at a time, and how.
@@ -18,8 +21,8 @@ pub(super) enum Reading {
     InHaste(u64),
 }
 
-/// Forgets what the budget has no room for, and reads what it has, at most so much of it.
-/// Returns whether any run has changed.
+/// Forgets what the budget has no room for, and reads what it has, at most so much of it; and
+/// when all is read, weaves at most as much. Returns whether any run has changed.
 ///
 /// # Errors
 /// [`IndexError`] when something cannot be read or is damaged. Nothing of what was read stays
@@ -59,6 +62,7 @@ pub(super) fn settle(
         Reading::InHaste(bytes) => (bytes, true),
     };
     let mut bytes = 0;
+    let mut are_all = true;
     let missing: Vec<(usize, Part)> = wanted
         .iter()
         .flat_map(|(place, parts)| parts.iter().map(|part| (*place, *part)))
@@ -66,6 +70,7 @@ pub(super) fn settle(
         .take_while(|(place, part)| {
             let is_due = bytes < bytes_max;
             bytes += runs[*place].part_bytes(*part);
+            are_all &= is_due;
             is_due
         })
         .collect();
@@ -81,5 +86,69 @@ pub(super) fn settle(
         Arc::make_mut(&mut runs[*place]).keep(loaded);
         changed = true;
     }
+    // Else each that comes would have those woven anew that came before.
+    if are_all {
+        changed |= weave(runs, bytes_max)?;
+    }
     Ok(changed)
+}
+
+/// Weaves about so many bytes, and returns whether there was anything to weave.
+fn weave(runs: &mut [Arc<Run>], bytes_max: u64) -> Result<bool, IndexError> {
+    let mut bytes = 0;
+    for of_shape in of_shapes(runs) {
+        for chunk in 0..runs[of_shape[0]].file.row.filter.chunks as usize {
+            let is_there = |place: &usize| runs[*place].strand(chunk).is_some();
+            let there: Vec<usize> = of_shape.iter().copied().filter(is_there).collect();
+            for places in powers_of_two(&there, COLUMNS_MAX) {
+                let strands: Vec<&Strand> = places
+                    .iter()
+                    .filter_map(|place| runs[*place].strand(chunk))
+                    .collect();
+                if Strand::are_woven(&strands) {
+                    continue;
+                }
+                if bytes >= bytes_max {
+                    return Ok(true);
+                }
+                let woven = Strand::weave(&strands)?;
+                bytes += woven[0].woven().bytes();
+                for (place, strand) in places.iter().zip(woven) {
+                    Arc::make_mut(&mut runs[*place]).keep(Loaded::Chunk(chunk, strand));
+                }
+            }
+        }
+    }
+    Ok(bytes > 0)
+}
+
+/// Cuts a list into pieces whose lengths are powers of two, the longest first: so one that comes
+/// at its end changes few of them.
+fn powers_of_two<T>(mut list: &[T], longest: usize) -> Vec<&[T]> {
+    let mut pieces = Vec::new();
+    while let Some(power) = list.len().min(longest).checked_ilog2() {
+        let (piece, rest) = list.split_at(1 << power);
+        pieces.push(piece);
+        list = rest;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::powers_of_two;
+
+    #[test]
+    fn one_more_changes_the_last_pieces_only() {
+        let lengths = |count: usize| -> Vec<usize> {
+            let list = vec![0; count];
+            let pieces = powers_of_two(&list, 4);
+            pieces.iter().map(|piece| piece.len()).collect()
+        };
+        assert_eq!(lengths(0), [0; 0]);
+        assert_eq!(lengths(1), [1]);
+        assert_eq!(lengths(3), [2, 1]);
+        assert_eq!(lengths(4), [4]);
+        assert_eq!(lengths(11), [4, 4, 2, 1]);
+    }
 }

@@ -7,41 +7,21 @@ use std::sync::Arc;
 
 use super::digest::KeyDigest;
 use super::error::IndexError;
-use super::filter::{Line, Lines, high_half};
+use super::filter::high_half;
 use super::pages::Pages;
 use super::run_file::RunFile;
+use super::woven::Strand;
 
 /// A run. Cheap to clone: what is in memory is shared.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) file: Arc<RunFile>,
     fences: Option<Arc<[u128]>>,
-    chunks: Vec<Option<Arc<Lines>>>,
+    chunks: Vec<Option<Strand>>,
     /// It answers for keys whose high half is in here: all of them, but while a merged run
     /// takes over from its sources.
     from: u64,
     to: u64,
-}
-
-/// What a run says of a key without a look into its blocks of keys.
-#[derive(Copy, Clone, Debug)]
-pub(super) enum Probe<'r> {
-    /// It does not answer for the key.
-    Absent,
-    /// This line of the filter says whether the key may be in it.
-    Line(&'r Line),
-    /// That part of the filter is not in memory: it is this line of this chunk.
-    Unread(u64, u64),
-}
-
-impl Probe<'_> {
-    /// Brings the line into the cache. What it returns is of no meaning.
-    pub(super) fn touch(&self) -> u8 {
-        match self {
-            Probe::Line(line) => line[0],
-            Probe::Absent | Probe::Unread(..) => 0,
-        }
-    }
 }
 
 /// A piece of a run that can be in memory.
@@ -54,7 +34,7 @@ pub(super) enum Part {
 /// The same, read into memory.
 pub(super) enum Loaded {
     Fences(Arc<[u128]>),
-    Chunk(usize, Arc<Lines>),
+    Chunk(usize, Strand),
 }
 
 impl Run {
@@ -78,17 +58,14 @@ impl Run {
         }
     }
 
-    /// What tells whether the key may be in this run.
-    pub(super) fn probe(&self, key: KeyDigest) -> Probe<'_> {
-        let half = high_half(key);
-        if half < self.from || half > self.to {
-            return Probe::Absent;
-        }
-        let (chunk, line) = self.file.row.filter.place(key);
-        match &self.chunks[chunk] {
-            Some(lines) => Probe::Line(lines.line(line)),
-            None => Probe::Unread(chunk as u64, line as u64),
-        }
+    /// Whether it answers for the key.
+    pub(super) fn answers(&self, key: KeyDigest) -> bool {
+        (self.from..=self.to).contains(&high_half(key))
+    }
+
+    /// A chunk of the filter, if it is in memory.
+    pub(super) fn strand(&self, chunk: usize) -> Option<&Strand> {
+        self.chunks[chunk].as_ref()
     }
 
     /// The fences, if they are in memory.
@@ -134,7 +111,7 @@ impl Run {
             Part::Fences => Loaded::Fences(self.file.load_fences()?.into()),
             Part::Chunk(chunk) => {
                 let lines = self.file.load_chunk(chunk as u64, buffer)?;
-                Loaded::Chunk(chunk, Arc::new(lines))
+                Loaded::Chunk(chunk, Strand::alone(lines))
             }
         })
     }
@@ -143,7 +120,7 @@ impl Run {
     pub(super) fn keep(&mut self, part: Loaded) {
         match part {
             Loaded::Fences(fences) => self.fences = Some(fences),
-            Loaded::Chunk(chunk, lines) => self.chunks[chunk] = Some(lines),
+            Loaded::Chunk(chunk, strand) => self.chunks[chunk] = Some(strand),
         }
     }
 

@@ -1,12 +1,15 @@
 //! Makes a run of entries that come in the order of their keys. Whatever is full is
 //! written, so the memory that it takes does not grow with the run.
 
+use std::sync::Arc;
+
 use super::error::IndexError;
 use super::files::Files;
 use super::filter::{FilterShape, LINE_BYTES, Lines};
 use super::key_block::{BlockPacker, Entry, number_of};
 use super::options::{Durability, Shape};
 use super::pace::Pace;
+use super::run::Run;
 use super::run_file::{RunFile, fence_block};
 use super::run_row::RunRow;
 use super::run_writer::{RunWriter, Stream};
@@ -42,8 +45,8 @@ pub(super) struct RunBuilder {
 }
 
 impl RunBuilder {
-    /// Begins a run of exactly this many entries, at least one. `is_large` says that it will
-    /// not be read soon, and goes past the page cache.
+    /// Begins a run of exactly this many entries, at least one, beside those that there are.
+    /// `is_large` says that it will not be read soon, and goes past the page cache.
     ///
     /// # Errors
     /// When its file cannot be made.
@@ -51,17 +54,19 @@ impl RunBuilder {
         maker: &RunMaker,
         id: u64,
         entries: u64,
+        beside: &[Arc<Run>],
         is_large: bool,
     ) -> Result<RunBuilder, IndexError> {
         let block_bytes = maker.shape.block_bytes;
         let lines_each = ((block_bytes - CRC_BYTES) / LINE_BYTES) as u64;
         let chunk_lines = maker.shape.filter_chunk_blocks * lines_each;
+        let shapes = beside.iter().map(|run| run.file.row.filter);
         let row = RunRow {
             id,
             salt: getrandom::u64().map_err(std::io::Error::other)?,
             entries,
             key_blocks: 0,
-            filter: FilterShape::for_keys(entries, chunk_lines),
+            filter: FilterShape::for_keys(entries, chunk_lines, shapes),
             block_bytes: block_bytes as u64,
         };
         let offset = |block: u64| block * row.block_bytes;

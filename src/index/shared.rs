@@ -12,12 +12,12 @@ use super::error::IndexError;
 use super::health::Tries;
 use super::options::IndexOptions;
 use super::pace::Pace;
-use super::run::Run;
+use super::run_set::RunSet;
 use super::topics::Topics;
 use crate::event::Seq;
 
 /// The runs as of one commit. Whoever holds it can read them also when they are removed.
-pub(super) type Runs = Arc<Vec<Arc<Run>>>;
+pub(super) type Runs = Arc<RunSet>;
 
 /// The state above SQLite. Deltas, runs and the flushed watermark change together.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::delta::Delta;
 use super::error::IndexError;
 use super::merging::Merged;
+use super::run_set::RunSet;
 use super::shared::{Due, Shared};
 use super::writer::Writer;
 
@@ -301,7 +302,7 @@ impl Worker<'_> {
 
     /// Shows the runs as they are now committed, and that a delta has been.
     fn publish(&self, flushed: Option<&Delta>) {
-        let runs = Arc::new(self.writer.runs.clone());
+        let runs = Arc::new(RunSet::of(self.writer.runs.clone()));
         let mut live = self.shared.write();
         let old_runs = std::mem::replace(&mut live.runs, runs);
         let mut old_delta = None;

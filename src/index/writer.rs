@@ -121,7 +121,7 @@ impl Writer {
         if !delta.keys.is_empty() {
             let id = self.next_run_id();
             let count = delta.keys.len() as u64;
-            let mut builder = RunBuilder::begin(&self.maker, id, count, false)?;
+            let mut builder = RunBuilder::begin(&self.maker, id, count, &self.runs, false)?;
             delta.in_order(&self.maker.pace, |entry| builder.push(entry))?;
             run = Some(Arc::new(builder.finish()?));
         }

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::super::lookup;
+use super::super::options::Shape;
 use super::super::shared::Runs;
+use super::super::{Index, IndexOptions};
 use super::directory::{generations, named_runs, run_files, wait_for_generations};
-use super::model::{Frame, Model, history, open};
+use super::model::{Frame, LOG, Model, arrivals, history, open};
+use super::tiny::{tiny_options, tiny_shape};
 
 fn new_events(from: u16, count: u16) -> Frame {
     Frame::Events(true, (from..from + count).map(|id| (0, id, 0)).collect())
@@ -43,6 +46,52 @@ fn runs_stay_few_and_no_file_is_left_over() {
     assert!(free * 2 <= all, "{free} of {all} pages are free");
     drop(connection);
     model.compare(&open(directory.path()).unwrap()).unwrap();
+}
+
+/// Also of runs that come when others are woven already, and of filters that are read at a start.
+#[test]
+fn a_key_of_each_run_is_known_while_filters_of_runs_of_one_size_are_woven() {
+    let shape = Shape {
+        merge_ratio: 100,
+        ..tiny_shape()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let options = IndexOptions {
+            flush_at_events: 24,
+            flush_after: Duration::from_secs(60),
+            ..tiny_options()
+        };
+        Index::open_shaped(directory.path(), LOG, options, shape.clone()).unwrap()
+    };
+    let wait_for = |index: &Index, weaves: &[usize]| {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            let woven = index.shared.read().runs.woven();
+            if woven.as_deref() == Some(weaves) {
+                break;
+            }
+            assert!(Instant::now() < until, "{woven:?}, not {weaves:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let mut model = Model::default();
+    let mut index = open();
+    for (number, weaves) in (0..).zip([&[1][..], &[2], &[2, 1], &[4], &[4, 1], &[4, 2], &[4, 2, 1]])
+    {
+        model.take(new_events(number * 12, 12 + number % 2));
+        model.replay_into(&index).unwrap();
+        index.flush_now().unwrap();
+        wait_for(&index, weaves);
+        model.compare(&index).unwrap();
+    }
+    index.close().unwrap();
+    drop(index);
+    index = open();
+    wait_for(&index, &[4, 2, 1]);
+    model.compare(&index).unwrap();
+    let unknown = arrivals(true, &[(0, 60_000, 0)]).0.list[0].key;
+    assert_eq!(index.first_of(unknown).unwrap(), None);
 }
 
 #[test]
