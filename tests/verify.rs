@@ -19,10 +19,14 @@ mod strace;
 #[path = "support/tree.rs"]
 mod tree;
 
+#[path = "verify/forge.rs"]
+mod forge;
 #[path = "verify/index.rs"]
 mod index;
 #[path = "verify/log.rs"]
 mod log;
+#[path = "verify/receipts.rs"]
+mod receipts;
 #[path = "verify/refused.rs"]
 mod refused;
 #[path = "verify/scene.rs"]
@@ -98,6 +102,7 @@ verified    all is well
             "lost": 0,
             "fold_hash": "*",
         },
+        "receipts": null,
     });
     assert_eq!(said, expected);
 }

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::cli::compared::compared_json;
 use crate::cli::outcome::state_of_useless;
 use crate::index::fold::FoldState;
-use crate::inspect::verify::{IndexChecked, LogChecked, SeqRanges, Verified};
+use crate::inspect::verify::{
+    BrokenReceipt, IndexChecked, LogChecked, ReceiptsChecked, SeqRanges, Verified,
+};
 use crate::inspect::wrong_json;
 use crate::log::Holder;
 use crate::log::tail::Ending;
@@ -22,6 +24,7 @@ pub(super) fn of(verified: &Verified) -> Value {
         "log": log(&verified.log),
         "index": index(&verified.index),
         "fold": verified.folded.as_ref().map(fold),
+        "receipts": verified.receipts.as_ref().map(receipts),
     })
 }
 
@@ -89,5 +92,16 @@ fn fold(folded: &FoldState) -> Value {
         "conflicts": counters.conflicts,
         "lost": counters.lost,
         "fold_hash": folded.hash.to_string(),
+    })
+}
+
+fn receipts(receipts: &ReceiptsChecked) -> Value {
+    json!({
+        "total": receipts.count,
+        "proven": receipts.proven,
+        "pending": receipts.pending,
+        "broken_total": receipts.broken_count,
+        "broken": receipts.broken.iter().map(BrokenReceipt::json).collect::<Vec<_>>(),
+        "cut_line": receipts.cut_line,
     })
 }

@@ -4,7 +4,9 @@ mod json;
 mod progress;
 mod text;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -12,18 +14,24 @@ use clap::Args;
 use crate::config::{DataDir, parse_bytes};
 use crate::index::IndexError;
 use crate::inspect::InspectError;
-use crate::inspect::verify::{IndexChecked, Verified, VerifyError, VerifyOptions, verify};
+use crate::inspect::verify::{
+    IndexChecked, ReceiptLines, Verified, VerifyError, VerifyOptions, verify,
+};
 
 use super::outcome::{self, ALL_WELL, COULD_NOT_RUN, DAMAGE};
 use super::scratch::scratch_dir;
 use super::stop_flag::StopFlag;
 use progress::VerifyProgress;
 
+/// How much of the receipts is read at once.
+const READ_BYTES: usize = 256 << 10;
+
 /// For the help.
 pub const EXAMPLE: &str = "\
 Examples:
   oncelog verify --data-dir /var/lib/oncelog
   oncelog verify --log-only && echo 'every frame is intact'
+  oncelog verify --receipts receipts.ndjson
   oncelog verify --json | jq .log.wrong";
 
 /// The options of `verify`.
@@ -37,6 +45,12 @@ pub struct VerifyArguments {
     /// only how far it goes
     #[arg(long)]
     pub log_only: bool,
+
+    /// Also prove what publishers were told: a file with the answers to `POST
+    /// /publish?receipts=all`, one a line, or the one that `oncelog publish --receipts` has
+    /// written; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "log_only")]
+    pub receipts: Option<PathBuf>,
 
     /// One JSON object instead of text for people
     #[arg(long)]
@@ -76,15 +90,36 @@ fn verified(arguments: &VerifyArguments) -> Result<Verified, VerifyError> {
     })?;
     let _stop = StopFlag::watch(scratch.path(), true);
     let mut progress = VerifyProgress::new(arguments, scratch.path());
+    let mut receipts = arguments
+        .receipts
+        .as_deref()
+        .map(open_receipts)
+        .transpose()?;
+    let receipts = receipts.as_mut().map(|(name, lines)| ReceiptLines {
+        name,
+        lines: lines.as_mut(),
+    });
     let options = VerifyOptions {
         data_dir: &arguments.data_dir.data_dir,
         folds: !arguments.log_only,
         scratch: scratch.path(),
         filter_memory_bytes: arguments.index_filter_memory,
     };
-    let verified = verify(&options, &mut |told| progress.take(told));
+    let verified = verify(&options, receipts, &mut |told| progress.take(told));
     progress.end();
     verified
+}
+
+/// Receipts with what they are called.
+fn open_receipts(path: &Path) -> Result<(String, Box<dyn BufRead>), VerifyError> {
+    if path == Path::new("-") {
+        return Ok(("standard input".into(), Box::new(io::stdin().lock())));
+    }
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => Ok((name, Box::new(BufReader::with_capacity(READ_BYTES, file)))),
+        Err(source) => Err(VerifyError::Receipts { name, source }),
+    }
 }
 
 fn say(verified: &Verified, arguments: &VerifyArguments) -> u8 {

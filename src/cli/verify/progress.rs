@@ -34,6 +34,9 @@ impl VerifyProgress {
     pub(super) fn take(&mut self, progress: Progress) {
         match progress {
             Progress::WillWrite(bytes) => self.will_write(bytes),
+            Progress::Receipts(line) => self
+                .voice
+                .progress(|| format!("reading receipts: line {line}")),
             Progress::Reading { seq, of } => {
                 let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
                 self.voice.progress(|| {

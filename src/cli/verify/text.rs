@@ -7,7 +7,7 @@ use crate::cli::lines::Lines;
 use crate::index::IndexError;
 use crate::index::fold::FoldState;
 use crate::inspect::compare::Comparison;
-use crate::inspect::verify::{IndexChecked, LogChecked, SeqRanges, Verified};
+use crate::inspect::verify::{IndexChecked, LogChecked, ReceiptsChecked, SeqRanges, Verified};
 use crate::inspect::wrong_text;
 use crate::log::Holder;
 
@@ -18,6 +18,9 @@ pub(super) fn of(verified: &Verified) -> String {
     index(verified, &mut lines);
     if let Some(folded) = &verified.folded {
         fold(folded, &mut lines);
+    }
+    if let Some(checked) = &verified.receipts {
+        receipts(checked, &mut lines);
     }
     lines.say("verified", verdict(verified));
     lines.text
@@ -202,6 +205,34 @@ fn fold(folded: &FoldState, lines: &mut Lines) {
     lines.say("", format!("fold_hash {}", folded.hash));
 }
 
+fn receipts(receipts: &ReceiptsChecked, lines: &mut Lines) {
+    let ReceiptsChecked {
+        count,
+        proven,
+        broken_count,
+        ..
+    } = receipts;
+    let pending = match receipts.pending {
+        0 => String::new(),
+        pending => format!(" ({pending} of them promise no verdict)"),
+    };
+    let said = match broken_count {
+        0 => format!("{proven} of {count} hold{pending}"),
+        broken => format!("{proven} of {count} hold{pending}, {broken} DO NOT"),
+    };
+    lines.say("receipts", said);
+    for broken in &receipts.broken {
+        lines.say("BROKEN", broken);
+    }
+    let more = broken_count - receipts.broken.len() as u64;
+    if more > 0 {
+        lines.say("", format!("and {more} more"));
+    }
+    if let Some(line) = receipts.cut_line {
+        lines.say("note", format!("line {line} breaks off, and was left out"));
+    }
+}
+
 fn verdict(verified: &Verified) -> String {
     let mut wrong = Vec::new();
     match verified.log.wrong_count {
@@ -215,6 +246,15 @@ fn verdict(verified: &Verified) -> String {
         }
         index if !index.is_well() => wrong.push("the index is of no use".to_owned()),
         _ => {}
+    }
+    match verified
+        .receipts
+        .as_ref()
+        .map_or(0, |receipts| receipts.broken_count)
+    {
+        0 => {}
+        1 => wrong.push("a receipt does not hold".to_owned()),
+        count => wrong.push(format!("{count} receipts do not hold")),
     }
     match (wrong.is_empty(), &verified.index) {
         (false, _) => format!("NOT WELL: {}", wrong.join(", ")),

@@ -30,6 +30,25 @@ pub enum VerifyError {
         #[source]
         source: io::Error,
     },
+    /// The receipts cannot be read.
+    #[error("cannot read the receipts in {name}: {source}")]
+    Receipts {
+        /// What they come from.
+        name: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A line that is no receipt.
+    #[error("{name}: line {line} is no receipt: {why}")]
+    Malformed {
+        /// What they come from.
+        name: String,
+        /// Which line; the first is 1.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 impl From<LogError> for VerifyError {

@@ -1,10 +1,12 @@
 //! The fold on a thread of its own: it applies while the walk reads, checks and hashes what comes
 //! next.
 
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use super::receipts::ReceiptCheck;
 use crate::event::Seq;
 use crate::index::fold::{FoldInput, FoldState};
 use crate::index::{Durability, Index, IndexError, IndexOptions};
@@ -40,6 +42,36 @@ pub(super) struct Folded {
     pub(super) state: FoldState,
     /// The same where the store's own index ends; none if no frame ends there.
     pub(super) at_flushed: Option<FoldState>,
+    /// The receipts, as far as the log goes.
+    pub(super) receipts: Option<ReceiptCheck>,
+}
+
+/// Why it could not be folded to the end.
+#[derive(Debug)]
+pub(super) enum FoldFailed {
+    /// The index cannot take it.
+    Index(IndexError),
+    /// The receipts cannot be read back.
+    Receipts(io::Error),
+}
+
+impl From<IndexError> for FoldFailed {
+    fn from(error: IndexError) -> FoldFailed {
+        FoldFailed::Index(error)
+    }
+}
+
+/// What is folded, and how.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct FoldOptions<'f> {
+    /// An empty directory for the index.
+    pub(super) dir: &'f Path,
+    /// The most memory for its filters.
+    pub(super) filter_memory_bytes: u64,
+    /// Counters and hash are noted where this is the last seq.
+    pub(super) flushed: Seq,
+    /// So many events are to come.
+    pub(super) events: u64,
 }
 
 /// A fold under way. Dropping it ends it.
@@ -50,34 +82,36 @@ pub(super) struct FoldLine {
     chunk_bytes: usize,
     /// The seq that comes next.
     due: Seq,
-    thread: Option<JoinHandle<Result<Folded, IndexError>>>,
+    thread: Option<JoinHandle<Result<Folded, FoldFailed>>>,
 }
 
 impl FoldLine {
-    /// Folds into an index in this empty directory, and notes where it was at `flushed`.
+    /// Folds the log of this place, and holds receipts against it.
     ///
     /// # Errors
     /// The index cannot be made.
     pub(super) fn start(
         place: &StorePlace,
         log_id: LogId,
-        dir: &Path,
-        filter_memory_bytes: u64,
-        flushed: Seq,
-        events: u64,
+        options: FoldOptions<'_>,
+        receipts: Option<ReceiptCheck>,
     ) -> Result<FoldLine, IndexError> {
-        let options = IndexOptions {
+        let index_options = IndexOptions {
             durability: Durability::Throwaway,
-            filter_memory_bytes,
+            filter_memory_bytes: options.filter_memory_bytes,
             ..IndexOptions::default()
         };
-        let index = Index::open(dir, log_id.0, options)?;
-        index.make_room(events);
+        let index = Index::open(options.dir, log_id.0, index_options)?;
+        index.make_room(options.events);
         let folding = Folding {
             index,
             payloads: SweptPayloads::new(place),
-            flushed,
-            at_flushed: (flushed == Seq::ZERO).then(FoldState::default),
+            flushed: options.flushed,
+            folded: Folded {
+                state: FoldState::default(),
+                at_flushed: (options.flushed == Seq::ZERO).then(FoldState::default),
+                receipts,
+            },
         };
         let (sender, parts) = sync_channel(CHUNKS_WAITING);
         let thread = thread::Builder::new()
@@ -133,13 +167,13 @@ impl FoldLine {
     ///
     /// # Errors
     /// What could not be folded.
-    pub(super) fn finish(mut self) -> Result<Folded, IndexError> {
+    pub(super) fn finish(mut self) -> Result<Folded, FoldFailed> {
         self.hand_over();
         self.sender = None;
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(folded)) => folded,
             Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Err(IndexError::Closed),
+            None => Err(IndexError::Closed.into()),
         }
     }
 }
@@ -160,34 +194,36 @@ struct Folding {
     index: Index,
     payloads: SweptPayloads,
     flushed: Seq,
-    at_flushed: Option<FoldState>,
+    folded: Folded,
 }
 
 impl Folding {
-    fn run(mut self, parts: &Receiver<Vec<Part>>) -> Result<Folded, IndexError> {
+    fn run(mut self, parts: &Receiver<Vec<Part>>) -> Result<Folded, FoldFailed> {
         while let Ok(chunk) = parts.recv() {
             for part in chunk {
                 self.fold(&part)?;
             }
         }
-        let state = self.index.state();
         self.index.close()?;
-        Ok(Folded {
-            state,
-            at_flushed: self.at_flushed,
-        })
+        Ok(self.folded)
     }
 
-    fn fold(&mut self, part: &Part) -> Result<(), IndexError> {
+    fn fold(&mut self, part: &Part) -> Result<(), FoldFailed> {
         let (first, input) = match part {
             Part::Frame(frame) => (frame.first_seq, frame.input()),
             Part::Lost { first, count } => (*first, FoldInput::Hole(*count)),
         };
-        apply_offline(&self.index, first, input, None, &self.payloads)?;
-        let state = self.index.state();
-        if state.applied() == self.flushed {
-            self.at_flushed = Some(state);
+        let judged = apply_offline(&self.index, first, input, None, &self.payloads)?;
+        let folded = &mut self.folded;
+        folded.state = self.index.state();
+        if folded.state.applied() == self.flushed {
+            folded.at_flushed = Some(folded.state);
         }
-        Ok(())
+        match &mut folded.receipts {
+            Some(receipts) => receipts
+                .part(first, input, &judged)
+                .map_err(FoldFailed::Receipts),
+            None => Ok(()),
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! | `log` (`ranges`) | what the walk over the log finds |
 //! | `fold_line` | the fold beside it |
 //! | `index` | the store's own index against what was folded |
+//! | `receipts` | what publishers were told, against the log |
 //! | `error` | why it could not go on |
 
 mod error;
@@ -16,6 +17,7 @@ mod fold_line;
 mod index;
 mod log;
 mod ranges;
+mod receipts;
 
 use std::fs;
 use std::path::Path;
@@ -26,6 +28,7 @@ pub use error::VerifyError;
 pub use index::IndexChecked;
 pub use log::LogChecked;
 pub use ranges::{SeqRange, SeqRanges};
+pub use receipts::{Broken, BrokenReceipt, ReceiptLines, ReceiptsChecked};
 
 use super::payloads::logged;
 use super::verdicts::{INDEX_BYTES_EACH, TELL_EACH_SEQS};
@@ -36,8 +39,9 @@ use crate::index::{Beside, Index, IndexError, StoredIndex};
 use crate::log::Holder;
 use crate::log::LogId;
 use crate::log::sweep::{Found, Lost, Sweep, SweepOptions};
-use fold_line::{FoldLine, Folded};
+use fold_line::{FoldFailed, FoldLine, FoldOptions, Folded};
 use log::LogCheck;
+use receipts::ReceiptCheck;
 
 /// What is verified, and how.
 #[derive(Copy, Clone, Debug)]
@@ -58,6 +62,8 @@ pub struct VerifyOptions<'o> {
 pub enum Progress {
     /// About so many bytes are about to be written to the temporary directory.
     WillWrite(u64),
+    /// The receipts are read, up to this line.
+    Receipts(u64),
     /// The log is read.
     Reading {
         /// Up to here.
@@ -85,25 +91,35 @@ pub struct Verified {
     pub index: IndexChecked,
     /// What the log folds to, if it was folded.
     pub folded: Option<FoldState>,
+    /// What came of the receipts, if there were any.
+    pub receipts: Option<ReceiptsChecked>,
 }
 
 impl Verified {
     /// Whether neither damage nor a difference was found.
     pub fn is_well(&self) -> bool {
-        self.log.is_well() && self.index.is_well()
+        let is_broken = |receipts: &ReceiptsChecked| receipts.broken_count > 0;
+        self.log.is_well() && self.index.is_well() && !self.receipts.as_ref().is_some_and(is_broken)
     }
 }
 
-/// Verifies a store. `told` is told how far it is.
+/// Verifies a store, and proves what publishers were told, where the log is folded. `told` is told
+/// how far it is.
 ///
 /// # Errors
 /// [`VerifyError`]. Damage and differences are found, and no errors.
 pub fn verify(
     options: &VerifyOptions<'_>,
+    receipts: Option<ReceiptLines<'_>>,
     told: &mut dyn FnMut(Progress),
 ) -> Result<Verified, VerifyError> {
     let place = StorePlace::new(options.data_dir);
     let log_id = place.check()?;
+    // Before the log: what was told of a store that runs is in it then.
+    let receipts = match receipts {
+        Some(lines) => Some(receipts::read(lines, log_id, options.scratch, told)?),
+        None => None,
+    };
     let holder = Holder::of(options.data_dir).map_err(|source| VerifyError::Lock {
         dir: options.data_dir.to_owned(),
         source,
@@ -112,7 +128,7 @@ pub fn verify(
         Holder::Process { .. } => Beside::Writer,
         Holder::Nobody | Holder::Unknown { .. } => Beside::Nobody,
     };
-    // Before the log: what an index has that is written meanwhile is in the log then.
+    // Before the log, too: what an index has that is written meanwhile is in it then.
     let own = open_own(&place, log_id, beside, options.scratch, told)?;
     let flushed = own
         .as_ref()
@@ -129,19 +145,16 @@ pub fn verify(
         log_id,
         told,
     };
-    let (log, folded, index) = match options.folds {
-        true => verifying.whole(sweep, check, own)?,
-        false => {
-            let log = verifying.log_only(sweep, check)?;
-            (log, None, looked_at(own))
-        }
-    };
-    Ok(Verified {
-        holder,
-        log,
-        index,
-        folded,
-    })
+    match options.folds {
+        true => verifying.whole(holder, sweep, check, own, receipts),
+        false => Ok(Verified {
+            holder,
+            log: verifying.log_only(sweep, check)?,
+            index: looked_at(own),
+            folded: None,
+            receipts: None,
+        }),
+    }
 }
 
 /// The store's own index; an error inside if it is of no use.
@@ -204,36 +217,39 @@ impl Verifying<'_> {
 
     fn whole(
         mut self,
+        holder: Holder,
         mut sweep: Sweep,
         mut check: LogCheck,
         own: Result<Option<StoredIndex>, IndexError>,
-    ) -> Result<(LogChecked, Option<FoldState>, IndexChecked), VerifyError> {
+        receipts: Option<ReceiptCheck>,
+    ) -> Result<Verified, VerifyError> {
         let own_flushed = own
             .as_ref()
             .ok()
             .and_then(|own| Some(own.as_ref()?.flushed()));
-        let last = sweep.end().due.previous();
+        let events = sweep.end().due.previous().get();
         let scratch = self.options.scratch;
-        (self.told)(Progress::WillWrite(
-            last.get().saturating_mul(INDEX_BYTES_EACH),
-        ));
+        (self.told)(Progress::WillWrite(events.saturating_mul(INDEX_BYTES_EACH)));
         let dir = scratch.join("fold");
-        fs::create_dir(&dir).map_err(|source| VerifyError::Scratch {
-            dir: dir.clone(),
+        let in_scratch = |source| VerifyError::Scratch {
+            dir: scratch.to_owned(),
             source,
-        })?;
+        };
+        fs::create_dir(&dir).map_err(in_scratch)?;
         let failed = |error| VerifyError::from(InspectError::of_fold(error, scratch));
-        let mut line = FoldLine::start(
-            self.place,
-            self.log_id,
-            &dir,
-            self.options.filter_memory_bytes,
-            own_flushed.unwrap_or_default(),
-            last.get(),
-        )
-        .map_err(failed)?;
+        let options = FoldOptions {
+            dir: &dir,
+            filter_memory_bytes: self.options.filter_memory_bytes,
+            flushed: own_flushed.unwrap_or_default(),
+            events,
+        };
+        let line = FoldLine::start(self.place, self.log_id, options, receipts);
+        let mut line = line.map_err(failed)?;
         self.walk(&mut sweep, &mut check, &mut line)?;
-        let folded = line.finish().map_err(failed)?;
+        let folded = line.finish().map_err(|error| match error {
+            FoldFailed::Index(error) => failed(error),
+            FoldFailed::Receipts(source) => in_scratch(source),
+        })?;
         let log = check.finish();
         let index = match own {
             Ok(Some(own)) => self
@@ -241,7 +257,14 @@ impl Verifying<'_> {
                 .map_err(failed)?,
             other => looked_at(other),
         };
-        Ok((log, Some(folded.state), index))
+        let receipts = folded.receipts.map(|check| check.finish(log.last_seq()));
+        Ok(Verified {
+            holder,
+            log,
+            index,
+            folded: Some(folded.state),
+            receipts: receipts.transpose().map_err(in_scratch)?,
+        })
     }
 
     /// Checks and folds all of the log. Where the fold fails it ends: the fold says why.
