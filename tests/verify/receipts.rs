@@ -161,6 +161,15 @@ fn each_part_of_a_promise_is_proved() {
             assert_eq!(broken[promised], receipts[6][promised], "{kind}");
         }
     }
+    let mut receipts = told.saved.clone();
+    for (place, seq) in [(3, 40), (6, 50), (9, 50)] {
+        receipts[place]["seq"] = json!(seq);
+    }
+    let said = told.says(&lines(&receipts), 1);
+    assert_eq!(
+        (&said["total"], &said["broken_total"]),
+        (&json!(31), &json!(3))
+    );
     // Whatever the verdict on a pending one is, its event was promised.
     let mut receipts = told.saved.clone();
     assert_eq!(receipts[30]["verdict"], "pending");
