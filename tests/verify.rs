@@ -29,6 +29,8 @@ mod log;
 mod receipts;
 #[path = "verify/refused.rs"]
 mod refused;
+#[path = "verify/report.rs"]
+mod report;
 #[path = "verify/scene.rs"]
 mod scene;
 
@@ -77,6 +79,7 @@ verified    all is well
             "undecidable_from": 61,
             "ending": "clean_stop",
             "torn_bytes": 0,
+            "torn": null,
             "intact": {
                 "seqs": 60,
                 "ranges": [{ "first_seq": 1, "last_seq": 60 }],
@@ -93,6 +96,7 @@ verified    all is well
             "torn_files": [],
             "strange_files": [],
         },
+        "damaged_events": null,
         "index": { "state": "equal", "upto": 60, "rows": 109, "flushed_seq": 60 },
         "fold": {
             "upto": 60,
@@ -103,6 +107,7 @@ verified    all is well
             "fold_hash": "*",
         },
         "receipts": null,
+        "choices": [],
     });
     assert_eq!(said, expected);
 }

@@ -4,6 +4,7 @@ pub mod bench;
 mod client;
 mod compared;
 pub mod completions;
+mod damage_report;
 pub mod dump;
 pub mod health;
 pub mod info;

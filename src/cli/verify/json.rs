@@ -1,8 +1,11 @@
 //! What was found, for programs. `docs/operations.md` describes the shape.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::cli::compared::compared_json;
+use crate::cli::damage_report::{advice_json, known_json};
 use crate::cli::outcome::state_of_useless;
 use crate::index::fold::FoldState;
 use crate::inspect::verify::{
@@ -12,7 +15,7 @@ use crate::inspect::wrong_json;
 use crate::log::Holder;
 use crate::log::tail::Ending;
 
-pub(super) fn of(verified: &Verified) -> Value {
+pub(super) fn of(verified: &Verified, data_dir: &Path) -> Value {
     let running = match &verified.holder {
         Holder::Nobody => Some(false),
         Holder::Process { .. } => Some(true),
@@ -22,9 +25,11 @@ pub(super) fn of(verified: &Verified) -> Value {
         "well": verified.is_well(),
         "running": running,
         "log": log(&verified.log),
+        "damaged_events": verified.lost_events.as_ref().map(known_json),
         "index": index(&verified.index),
         "fold": verified.folded.as_ref().map(fold),
         "receipts": verified.receipts.as_ref().map(receipts),
+        "choices": advice_json(verified, data_dir),
     })
 }
 
@@ -36,6 +41,15 @@ fn log(log: &LogChecked) -> Value {
         Ending::Open => "open",
     });
     let torn_bytes = end.torn.as_ref().map_or(0, |torn| torn.end - end.offset);
+    let torn = end.torn.as_ref().map(|torn| {
+        json!({
+            "segment": end.segment.map(|segment| segment.file_name()),
+            "offset": end.offset,
+            "end": torn.end,
+            "due_seq": end.due,
+            "fault": torn.fault.to_string(),
+        })
+    });
     json!({
         "log_id": log.log_id.to_string(),
         "segments": log.segments,
@@ -46,6 +60,7 @@ fn log(log: &LogChecked) -> Value {
         "undecidable_from": log.undecidable_from,
         "ending": ending,
         "torn_bytes": torn_bytes,
+        "torn": torn,
         "intact": ranges(&log.intact),
         "holes": ranges(&log.holes),
         "damaged": ranges(&log.lost),

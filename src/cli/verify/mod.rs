@@ -123,9 +123,10 @@ fn open_receipts(path: &Path) -> Result<(String, Box<dyn BufRead>), VerifyError>
 }
 
 fn say(verified: &Verified, arguments: &VerifyArguments) -> u8 {
+    let data_dir = &arguments.data_dir.data_dir;
     let text = match arguments.json {
-        true => format!("{}\n", json::of(verified)),
-        false => text::of(verified),
+        true => format!("{}\n", json::of(verified, data_dir)),
+        false => text::of(verified, data_dir),
     };
     if let Err(error) = outcome::print(text.as_bytes()) {
         super::say_error(&error);

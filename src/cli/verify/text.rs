@@ -1,19 +1,22 @@
 //! What was found, for people.
 
+use std::path::Path;
+
 use indicatif::BinaryBytes;
 
 use crate::cli::compared::counts_text;
+use crate::cli::damage_report;
 use crate::cli::lines::Lines;
 use crate::index::IndexError;
 use crate::index::fold::FoldState;
 use crate::inspect::compare::Comparison;
-use crate::inspect::verify::{IndexChecked, LogChecked, ReceiptsChecked, SeqRanges, Verified};
-use crate::inspect::wrong_text;
+use crate::inspect::verify::{IndexChecked, LogChecked, ReceiptsChecked, Verified};
 use crate::log::Holder;
 
-pub(super) fn of(verified: &Verified) -> String {
+pub(super) fn of(verified: &Verified, data_dir: &Path) -> String {
     let mut lines = Lines::default();
     log(&verified.log, &mut lines);
+    damage_report::damage(verified, &mut lines);
     notes(verified, &mut lines);
     index(verified, &mut lines);
     if let Some(folded) = &verified.folded {
@@ -22,6 +25,7 @@ pub(super) fn of(verified: &Verified) -> String {
     if let Some(checked) = &verified.receipts {
         receipts(checked, &mut lines);
     }
+    damage_report::advice(verified, data_dir, &mut lines);
     lines.say("verified", verdict(verified));
     lines.text
 }
@@ -37,64 +41,11 @@ fn log(log: &LogChecked, lines: &mut Lines) {
             BinaryBytes(log.frame_bytes)
         ),
     );
-    for found in &log.wrong {
-        lines.say("DAMAGE", wrong_text(found).unwrap_or_default());
-    }
-    let more = log.wrong_count - log.wrong.len() as u64;
-    if more > 0 {
-        lines.say("", format!("and damage in {more} more places"));
-    }
-    lines.say("intact", seqs(&log.intact));
-    if !log.holes.is_empty() {
-        let holes = seqs(&log.holes);
-        lines.say("holes", format!("{holes}, which a repair has left"));
-    }
-    if !log.lost.is_empty() {
-        lines.say("damaged", format!("{}, or gone", seqs(&log.lost)));
-    }
-    if !log.doubtful.is_empty() {
-        let doubtful = seqs(&log.doubtful);
-        lines.say(
-            "unknown",
-            format!("{doubtful}, of which segments say different things"),
-        );
-    }
-    if let Some(from) = log.perhaps_from {
-        lines.say("unknown", format!("whether there were seqs from {from} on"));
-    }
-    proven(log, lines);
-}
-
-fn proven(log: &LogChecked, lines: &mut Lines) {
-    let from = log.undecidable_from;
-    lines.say(
-        "proven",
-        match from > log.last_seq() {
-            true => "all of it was durable".to_owned(),
-            false => format!(
-                "up to seq {}; damage from seq {from} on could not be told from a torn tail",
-                from.previous()
-            ),
-        },
-    );
 }
 
 fn notes(verified: &Verified, lines: &mut Lines) {
     let log = &verified.log;
     let is_running = matches!(verified.holder, Holder::Process { .. });
-    let end = &log.end;
-    if let (Some(torn), Some(segment)) = (&end.torn, end.segment)
-        && !is_running
-    {
-        lines.say(
-            "note",
-            format!(
-                "{} torn bytes follow in {segment} at offset {}; they were never acknowledged",
-                torn.end - end.offset,
-                end.offset
-            ),
-        );
-    }
     if !log.has_meta {
         lines.say(
             "note",
@@ -111,30 +62,6 @@ fn notes(verified: &Verified, lines: &mut Lines) {
     if !log.strange_files.is_empty() {
         let names = log.strange_files.join(", ");
         lines.say("note", format!("in log/, and none of its files: {names}"));
-    }
-}
-
-/// Stretches of seqs, the first few.
-fn seqs(ranges: &SeqRanges) -> String {
-    const SHOWN: usize = 20;
-    let listed = ranges.listed();
-    let shown = listed.iter().take(SHOWN).map(|range| {
-        let (first, last) = (range.first, range.last);
-        match first == last {
-            true => first.to_string(),
-            false => format!("{first} to {last}"),
-        }
-    });
-    let shown: Vec<String> = shown.collect();
-    let more = listed.len().saturating_sub(SHOWN) as u64 + ranges.unlisted_count();
-    let more = match more {
-        0 => String::new(),
-        more => format!(", and {more} more stretches"),
-    };
-    match ranges.seqs() {
-        0 => "nothing".to_owned(),
-        1 => format!("seq {}", shown.join("")),
-        count => format!("seqs {}{more} ({count})", shown.join(", ")),
     }
 }
 

@@ -1,11 +1,17 @@
 //! The store's own index, held against what its log gives.
 
-use crate::event::Seq;
-use crate::index::{IndexError, StoredIndex};
-use crate::inspect::compare::{CompareError, Compared, Comparison, compare};
+use std::cell::RefCell;
+use std::path::Path;
 
-use super::Progress;
+use tempfile::TempDir;
+
 use super::fold_line::Folded;
+use super::{LogChecked, LostEvents, Progress, VerifyError};
+use crate::event::Seq;
+use crate::index::{Beside, Index, IndexError, StoredIndex};
+use crate::inspect::compare::{CompareError, Compared, Comparison, compare};
+use crate::inspect::{InspectError, StorePlace};
+use crate::log::LogId;
 
 /// What was found of the store's own index.
 #[derive(Debug)]
@@ -64,11 +70,81 @@ impl IndexChecked {
     }
 }
 
+/// The store's own index, if there is one that can be used.
+#[derive(Debug)]
+pub(super) struct OwnIndex(Result<Option<StoredIndex>, IndexError>);
+
+impl OwnIndex {
+    /// Looks at it. `scratch` takes a copy, if one must be made.
+    ///
+    /// # Errors
+    /// No room for the copy.
+    pub(super) fn open(
+        place: &StorePlace,
+        log_id: LogId,
+        beside: Beside,
+        scratch: &Path,
+        told: &mut dyn FnMut(Progress),
+    ) -> Result<OwnIndex, VerifyError> {
+        let told = RefCell::new(told);
+        let copy_to = || {
+            told.borrow_mut()(Progress::WillWrite(Index::aside_bytes(place.index_dir())?));
+            TempDir::new_in(scratch)
+        };
+        match StoredIndex::open(place.index_dir(), log_id.0, beside, &copy_to) {
+            Err(error @ IndexError::Full(_)) => Err(InspectError::of_fold(error, scratch).into()),
+            other => Ok(OwnIndex(other)),
+        }
+    }
+
+    fn usable(&self) -> Option<&StoredIndex> {
+        self.0.as_ref().ok()?.as_ref()
+    }
+
+    /// The last seq that it has.
+    pub(super) fn flushed(&self) -> Option<Seq> {
+        self.usable().map(StoredIndex::flushed)
+    }
+
+    /// What it knows of lost events. That it may be damaged itself is told where it is compared.
+    pub(super) fn lost_events(&self, log: &LogChecked) -> Option<LostEvents> {
+        LostEvents::of(self.usable()?, &log.lost).ok()?
+    }
+
+    /// What is known of it when it is not compared.
+    pub(super) fn not_compared(self) -> IndexChecked {
+        match self.0 {
+            Ok(None) => IndexChecked::None,
+            Ok(Some(own)) => IndexChecked::NotCompared {
+                flushed: own.flushed(),
+            },
+            Err(error) => IndexChecked::failed(error),
+        }
+    }
+
+    /// Compares it with what was folded, up to this seq. `fresh` opens that.
+    ///
+    /// # Errors
+    /// What was folded cannot be read.
+    pub(super) fn compared(
+        self,
+        fresh: impl FnOnce() -> Result<StoredIndex, IndexError>,
+        folded: &Folded,
+        upto: Seq,
+        told: &mut dyn FnMut(Progress),
+    ) -> Result<IndexChecked, IndexError> {
+        match self.usable() {
+            Some(own) => check(own, &fresh()?, folded, upto, told),
+            None => Ok(self.not_compared()),
+        }
+    }
+}
+
 /// Compares the store's own index with what was folded, up to this seq.
 ///
 /// # Errors
 /// What was folded cannot be read.
-pub(super) fn check(
+fn check(
     own: &StoredIndex,
     fresh: &StoredIndex,
     folded: &Folded,

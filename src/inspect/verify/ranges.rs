@@ -67,6 +67,13 @@ impl SeqRanges {
         self.listed.retain(|range| range.last >= range.first);
     }
 
+    /// Whether a seq is in one of those that are listed.
+    pub fn contains(&self, seq: Seq) -> bool {
+        let behind = self.listed.partition_point(|range| range.first <= seq);
+        let before = behind.checked_sub(1).map(|place| self.listed[place]);
+        before.is_some_and(|range| range.last >= seq)
+    }
+
     /// The stretches, the first thousand.
     pub fn listed(&self) -> &[SeqRange] {
         &self.listed
@@ -111,6 +118,15 @@ mod tests {
         ranges.add(Seq::new(12), Seq::new(12));
         assert_eq!(listed(&ranges), [(1, 4), (6, 9)]);
         assert_eq!(ranges.seqs(), 8);
+    }
+
+    #[test]
+    fn a_seq_is_in_a_stretch_from_its_first_to_its_last() {
+        let ranges = ranges(&[(2, 4), (6, 6)]);
+        let inside: Vec<u64> = (0..9)
+            .filter(|seq| ranges.contains(Seq::new(*seq)))
+            .collect();
+        assert_eq!(inside, [2, 3, 4, 6]);
     }
 
     #[test]
