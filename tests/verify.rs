@@ -10,6 +10,8 @@ mod dump;
 mod mount;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/random.rs"]
+mod random;
 #[path = "support/skipped.rs"]
 mod skipped;
 #[path = "support/store.rs"]
@@ -25,6 +27,8 @@ mod forge;
 mod index;
 #[path = "verify/log.rs"]
 mod log;
+#[path = "verify/random.rs"]
+mod random_damages;
 #[path = "verify/receipts.rs"]
 mod receipts;
 #[path = "verify/refused.rs"]
