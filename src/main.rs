@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use oncelog::cli::{bench, completions, dump, health, info, logging, publish, rebuild, serve};
+use oncelog::cli::{
+    bench, completions, dump, health, info, logging, publish, rebuild, serve, verify,
+};
 use oncelog::config::{ServeOptions, given_options};
 
 /// Chosen by measurement: see "Allocator" in `benches/RESULTS.md`.
@@ -45,6 +47,15 @@ enum Command {
     /// run.
     #[command(after_help = info::EXAMPLE)]
     Info(info::InfoArguments),
+    /// Check everything that a store has, of a stopped or a running one
+    ///
+    /// Every frame and segment of the log, and the index, row by row, against a fresh fold of that
+    /// log in a temporary directory. Nothing is changed.
+    ///
+    /// Exit codes: 0 all well (bytes that a crash left unfinished, and an index that is missing or
+    /// of another version, are notes); 1 damage or a difference was found; 2 could not run.
+    #[command(after_help = verify::EXAMPLE)]
+    Verify(verify::VerifyArguments),
     /// Make the index of a stopped store anew from its log, and put it in the old one's place
     ///
     /// The new index is made beside the old one, compared with it row by row, and takes its
@@ -101,6 +112,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Dump(options)) => dump::run(&options),
         Some(Command::Info(options)) => info::run(&options),
+        Some(Command::Verify(options)) => verify::run(&options),
         Some(Command::Rebuild(options)) => rebuild::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),

@@ -31,7 +31,7 @@ use checker::check;
 use client::{Client, event};
 use dump::dump;
 use history::{Attempt, Figures, Logged, Outcome};
-use process::{Oncelog, PATIENCE, run_command, serve_command};
+use process::{Oncelog, PATIENCE, command, run_command, serve_command};
 use publisher::{Gate, PUBLISHERS, Shut, publish};
 use store::{segments, wait_for_mark};
 
@@ -104,9 +104,14 @@ impl Scene<'_> {
     }
 }
 
-/// Opens a copy, or is refused as `dump` has foretold. Whether it was opened.
+/// Opens a copy, or is refused as `dump` and `verify` have foretold. Whether it was opened.
 fn check_copy(copy: &Path, attempts: &[Attempt]) -> bool {
     let looked = dump(copy, &[]);
+    let mut verify = command();
+    verify
+        .args(["verify", "--log-only", "--data-dir"])
+        .arg(copy);
+    assert_eq!(run_command(verify).code, looked.code);
     if looked.code != Some(0) {
         assert_eq!(looked.code, Some(1), "{}", looked.stderr);
         let refused = run_command(serve_command(copy, &OPTIONS));

@@ -25,6 +25,7 @@ fn version_and_help_are_answers_and_no_errors() {
         "bench",
         "dump",
         "info",
+        "verify",
         "rebuild",
         "health",
         "completions",
@@ -45,7 +46,13 @@ fn completions_know_the_commands_and_are_what_the_shells_read() {
         let script = run(&["completions", shell]);
         assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""));
         let text = String::from_utf8(script.stdout).expect("UTF-8");
-        for word in ["publish", "rebuild", "--data-dir", "--no-compare"] {
+        for word in [
+            "publish",
+            "rebuild",
+            "--data-dir",
+            "--no-compare",
+            "--log-only",
+        ] {
             // fish writes options without their dashes.
             let word = if shell == "fish" {
                 word.trim_start_matches('-')

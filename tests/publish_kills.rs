@@ -14,7 +14,7 @@ use std::fs;
 use serde::Deserialize;
 use support::client::Client;
 use support::dump::dump_events;
-use support::process::{PATIENCE, Starting, address_of_its_own, serve_on_command};
+use support::process::{PATIENCE, Starting, address_of_its_own, run, serve_on_command};
 use support::publish::{Files, Store, Summary, ids, ndjson, publish, publish_command, start};
 
 const EVENTS: u64 = 4000;
@@ -100,6 +100,18 @@ fn a_store_that_is_killed_again_and_again_ends_up_with_every_event_once() {
     let receipts = receipts(&receipts_file);
     assert_eq!(receipts.len() as u64, EVENTS);
     assert_kept(&receipts, data_dir.path());
+    store.kill();
+    let data_dir = data_dir.path().to_str().expect("UTF-8");
+    let proved = run(&[
+        "verify",
+        "--data-dir",
+        data_dir,
+        "--receipts",
+        &receipts_file,
+    ]);
+    let text = String::from_utf8_lossy(&proved.stdout);
+    assert_eq!(proved.code, Some(0), "{text}{}", proved.stderr);
+    assert!(text.contains("4000 of 4000 hold"), "{text}");
 }
 
 #[test]

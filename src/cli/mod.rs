@@ -2,10 +2,13 @@
 
 pub mod bench;
 mod client;
+mod compared;
 pub mod completions;
+mod damage_report;
 pub mod dump;
 pub mod health;
 pub mod info;
+mod lines;
 mod log_queue;
 pub mod logging;
 mod outcome;
@@ -15,6 +18,7 @@ mod scratch;
 pub mod serve;
 mod stop_flag;
 mod stops;
+pub mod verify;
 mod voice;
 mod when;
 

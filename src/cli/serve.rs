@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::damage_report;
 use super::logging;
 use super::stops::Stops;
 use crate::config::{ServeConfig, ServeOptions, unknown_variables};
@@ -187,6 +188,7 @@ async fn open(
             let _ = hears.await;
         }))
     });
+    let data_dir = options.data_dir.clone();
     let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
     drop(tell);
     if let Ok(answering) = answering {
@@ -195,7 +197,15 @@ async fn open(
     }
     match opened {
         Ok(Ok(store)) => Ok(Arc::new(store)),
-        Ok(Err(error)) => Err(refused(&error)),
+        Ok(Err(error)) => {
+            let code = refused(&error);
+            if error.is_of_damage() {
+                let report = move || damage_report::of_refused_start(&data_dir);
+                // A panic was reported when it happened.
+                let _ = tokio::task::spawn_blocking(report).await;
+            }
+            Err(code)
+        }
         Err(error) => {
             super::say_error(&error);
             Err(ExitCode::from(FAILED))

@@ -15,6 +15,7 @@
 //! | `compare` | two indexes, row by row |
 //! | `info` | the overview of a store |
 //! | `rebuild` | the index anew |
+//! | `verify` | the log frame by frame, and the index against a fresh fold |
 //! | `error` | why a tool could not go on |
 
 pub mod compare;
@@ -26,6 +27,7 @@ mod place;
 pub mod rebuild;
 mod store_index;
 mod verdicts;
+pub mod verify;
 mod wanted;
 mod wrong;
 

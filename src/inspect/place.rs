@@ -46,11 +46,11 @@ impl StorePlace {
         &self.index_dir
     }
 
-    /// Whether there is a log.
+    /// Which log there is that a sweep could be over, however damaged.
     ///
     /// # Errors
     /// As [`Sweep::check`].
-    pub fn check(&self) -> Result<(), LogError> {
+    pub fn check(&self) -> Result<LogId, LogError> {
         Sweep::check(self.storage.as_ref(), &self.log_dir)
     }
 

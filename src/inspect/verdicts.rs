@@ -21,7 +21,7 @@ const DELTA_EVENTS: u64 = 400_000;
 /// For how many seqs verdicts are read at once.
 const WINDOW_SEQS: u64 = 64 * 1024;
 /// What an index takes on the disk for an event, about.
-const INDEX_BYTES_EACH: u64 = 60;
+pub(super) const INDEX_BYTES_EACH: u64 = 60;
 /// How often it is told how far something is.
 pub(super) const TELL_EACH_SEQS: u64 = 16 * 1024;
 

@@ -126,6 +126,17 @@ pub enum Fault {
         /// What it says.
         durable_up_to: Seq,
     },
+    /// A frame that claims that less was durable than an earlier one knew.
+    #[error(
+        "a valid frame says that it was durable up to {durable_up_to} only, \
+         and one before it up to {before}"
+    )]
+    DurableBehind {
+        /// What it says.
+        durable_up_to: Seq,
+        /// What the earlier one says.
+        before: Seq,
+    },
     /// A valid frame that takes more or fewer seqs than its type can.
     #[error("a valid frame takes {found} seqs, which its type cannot")]
     SeqCount {

@@ -30,6 +30,8 @@ pub struct Inventory {
     pub torn: Vec<String>,
     /// Whether the reserve is there.
     pub reserve: bool,
+    /// Files that are none of a log's.
+    pub strange: Vec<String>,
 }
 
 impl Inventory {
@@ -49,9 +51,15 @@ impl Inventory {
             left_overs: starting_with(&names, TEMP_PREFIX),
             torn: starting_with(&names, TORN_PREFIX),
             reserve: names.iter().any(|name| name == RESERVE_NAME),
+            strange: names
+                .iter()
+                .filter(|name| is_strange(name))
+                .cloned()
+                .collect(),
         };
         inventory.segments.sort_unstable();
         inventory.torn.sort_unstable();
+        inventory.strange.sort_unstable();
         Ok(inventory)
     }
 
@@ -69,6 +77,14 @@ impl Inventory {
             (None, None) => Ok(None),
         }
     }
+}
+
+fn is_strange(name: &str) -> bool {
+    let is_known = [META_NAME, RESERVE_NAME].contains(&name)
+        || [TEMP_PREFIX, TORN_PREFIX]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+    !is_known && SegmentId::from_file_name(name).is_none()
 }
 
 fn starting_with(names: &[String], prefix: &str) -> Vec<String> {

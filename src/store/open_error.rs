@@ -90,6 +90,15 @@ impl OpenError {
         }
     }
 
+    /// Whether the log is damaged, and more can be said of it.
+    pub fn is_of_damage(&self) -> bool {
+        let is_newer = matches!(
+            self,
+            OpenError::Log(LogError::Newer { .. } | LogError::NewerMeta { .. })
+        );
+        self.kind() == OpenFailure::Refused && !is_newer
+    }
+
     /// What to do about it, where the message itself does not say so.
     pub fn advice(&self) -> Option<&'static str> {
         let source = match self {

@@ -1,17 +1,14 @@
 //! The overview for people.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Display};
 
 use indicatif::BinaryBytes;
 
-use crate::cli::logging::without_controls;
+use crate::cli::lines::Lines;
 use crate::inspect::info::{IndexInfo, IndexState, LogInfo, StoreInfo};
 use crate::log::Holder;
 use crate::log::tail::Ending;
 use crate::render::rfc3339;
-
-/// What stands before a line's text.
-const LABEL_WIDTH: usize = 11;
 
 pub(super) fn of(info: &StoreInfo) -> String {
     let mut lines = Lines::default();
@@ -30,20 +27,6 @@ pub(super) fn of(info: &StoreInfo) -> String {
         lines.say("disk", format!("{} free", BinaryBytes(free)));
     }
     lines.text
-}
-
-#[derive(Default)]
-struct Lines {
-    text: String,
-}
-
-impl Lines {
-    /// A line under a label; one without a label goes on with the one before.
-    fn say(&mut self, label: &str, text: impl Display) {
-        let text = without_controls(&text.to_string());
-        // Into a string that cannot fail.
-        let _ = writeln!(self.text, "{label:<LABEL_WIDTH$} {text}");
-    }
 }
 
 fn is_stopped(holder: &Holder) -> bool {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::compared::{compared_json, counts_text};
 use crate::cli::outcome::{self, state_of_useless};
-use crate::inspect::compare::{Comparison, DifferenceCounts};
 use crate::inspect::rebuild::{OldIndex, Rebuilt};
 
 /// Prints it on stdout.
@@ -57,21 +57,6 @@ fn old_text(old: &OldIndex) -> String {
     }
 }
 
-fn counts_text(counts: &DifferenceCounts) -> String {
-    let parts = [
-        (counts.keys, "keys"),
-        (counts.not_stored, "arrivals that were not stored"),
-        (counts.topics, "topics"),
-        (counts.postings, "events of topics"),
-        (counts.state, "of watermark, counters and fold_hash"),
-    ];
-    let some = parts.iter().filter(|(count, _)| *count > 0);
-    let some: Vec<String> = some
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    format!("{} differences ({})", counts.total(), some.join(", "))
-}
-
 fn json(rebuilt: &Rebuilt) -> Value {
     let index = &rebuilt.index;
     let counters = index.state.counters;
@@ -99,17 +84,4 @@ fn old_json(old: &OldIndex) -> Value {
         }
         OldIndex::Compared(comparison) => compared_json(comparison),
     }
-}
-
-fn compared_json(comparison: &Comparison) -> Value {
-    let mut json = json!({
-        "state": if comparison.is_equal() { "equal" } else { "different" },
-        "upto": comparison.upto,
-        "rows": comparison.rows,
-    });
-    if let Some(first) = &comparison.first {
-        json["differences"] = json!(comparison.differences);
-        json["first"] = first.json();
-    }
-    json
 }

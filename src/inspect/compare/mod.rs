@@ -24,11 +24,14 @@ const TELL_EVERY: u64 = 1 << 16;
 /// Two indexes of one log.
 #[derive(Copy, Clone, Debug)]
 pub struct Compared<'i> {
-    /// The one that is in question. It is compared as far as it goes.
+    /// The one that is in question.
     pub found: &'i StoredIndex,
+    /// Up to which seq it is compared: as far as it goes, or less.
+    pub upto: Seq,
     /// One that is right, and goes at least as far.
     pub expected: &'i StoredIndex,
-    /// Counters and hash that are right where `found` ends; `None` when no frame ends there.
+    /// Counters and hash that are right where `found` ends; `None` when no frame ends there. They
+    /// are not asked for where it is not compared to its end.
     pub expected_state: Option<FoldState>,
 }
 
@@ -96,7 +99,7 @@ pub fn compare(
     let Compared {
         found, expected, ..
     } = compared;
-    let upto = found.flushed();
+    let upto = compared.upto.min(found.flushed());
     let mut found_rows = Found::default();
     let mut rows = 0;
     let mut tell = || {
@@ -150,7 +153,9 @@ pub fn compare(
             found_rows.postings(pair);
         },
     )?;
-    found_rows.state(found.state(), compared.expected_state, counted);
+    if upto == found.flushed() {
+        found_rows.state(found.state(), compared.expected_state, counted);
+    }
     Ok(Comparison {
         upto,
         rows,

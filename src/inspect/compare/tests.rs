@@ -77,6 +77,7 @@ fn compared(found: &[Sent], expected: &[Sent]) -> Comparison {
     let expected_state = states.get(found.flushed().get() as usize).copied();
     let compared = Compared {
         found: &found,
+        upto: found.flushed(),
         expected: &expected,
         expected_state,
     };
@@ -169,6 +170,7 @@ fn an_end_within_a_frame_is_told() {
     let (_expected_dir, expected, _) = index_of(&SENT, false);
     let compared = Compared {
         found: &found,
+        upto: found.flushed(),
         expected: &expected,
         expected_state: None,
     };
@@ -182,6 +184,7 @@ fn damage_is_laid_to_the_index_that_has_it() {
     let (_expected_dir, expected, states) = index_of(&SENT, false);
     let of = |found, expected| Compared {
         found,
+        upto: Seq::new(u64::MAX),
         expected,
         expected_state: states.last().copied(),
     };

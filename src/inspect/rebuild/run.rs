@@ -107,6 +107,7 @@ impl Rebuilding<'_> {
         let of = counters.unique * 2 + counters.duplicates;
         let compared = Compared {
             found: old,
+            upto: old.flushed(),
             expected: new,
             expected_state,
         };

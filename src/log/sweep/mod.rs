@@ -140,12 +140,12 @@ impl Sweep {
         Ok(sweep)
     }
 
-    /// Whether there is a log in this directory that a sweep could be over.
+    /// Which log there is in this directory that a sweep could be over.
     ///
     /// # Errors
     /// As [`Sweep::open`].
-    pub fn check(storage: &dyn Storage, dir: &Path) -> Result<(), LogError> {
-        look(storage, dir, None).map(drop)
+    pub fn check(storage: &dyn Storage, dir: &Path) -> Result<LogId, LogError> {
+        look(storage, dir, None).map(|(log_id, _)| log_id)
     }
 
     /// Which log it is.
