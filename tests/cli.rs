@@ -25,6 +25,7 @@ fn version_and_help_are_answers_and_no_errors() {
         "bench",
         "dump",
         "info",
+        "why",
         "rebuild",
         "health",
         "completions",

@@ -17,6 +17,7 @@ mod stop_flag;
 mod stops;
 mod voice;
 mod when;
+pub mod why;
 
 use crate::index::fold::Judged;
 

@@ -15,6 +15,7 @@
 //! | `compare` | two indexes, row by row |
 //! | `info` | the overview of a store |
 //! | `rebuild` | the index anew |
+//! | `why` | the life of an event |
 //! | `error` | why a tool could not go on |
 
 pub mod compare;
@@ -27,6 +28,7 @@ pub mod rebuild;
 mod store_index;
 mod verdicts;
 mod wanted;
+pub mod why;
 mod wrong;
 
 pub use error::InspectError;
