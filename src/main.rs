@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use oncelog::cli::{
-    bench, completions, dump, health, info, logging, publish, rebuild, serve, verify,
+    bench, completions, dump, health, info, logging, publish, rebuild, serve, verify, why,
 };
 use oncelog::config::{ServeOptions, given_options};
 
@@ -56,6 +56,16 @@ enum Command {
     /// of another version, are notes); 1 damage or a difference was found; 2 could not run.
     #[command(after_help = verify::EXAMPLE)]
     Verify(verify::VerifyArguments),
+    /// Tell the life of an event: did it arrive, when, and what became of it
+    ///
+    /// Each arrival of its key with time, place and source, which one is kept, and why the others
+    /// are not; of a conflict, what differs. At once where there is an index, of a stopped or a
+    /// running store. Nothing is changed.
+    ///
+    /// Exit codes: 0 it is there; 1 it has never arrived, its seq is lost or not given yet, or
+    /// damage was met; 2 could not run.
+    #[command(after_help = why::EXAMPLE)]
+    Why(why::WhyArguments),
     /// Make the index of a stopped store anew from its log, and put it in the old one's place
     ///
     /// The new index is made beside the old one, compared with it row by row, and takes its
@@ -113,6 +123,7 @@ fn main() -> ExitCode {
         Some(Command::Dump(options)) => dump::run(&options),
         Some(Command::Info(options)) => info::run(&options),
         Some(Command::Verify(options)) => verify::run(&options),
+        Some(Command::Why(options)) => why::run(&options),
         Some(Command::Rebuild(options)) => rebuild::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),

@@ -8,18 +8,20 @@ mod support {
     pub mod dump;
     pub mod process;
     pub mod publish;
+    pub mod snapshot;
     pub mod store;
     pub mod tree;
 }
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use support::client::{Client, Shape};
 use support::dump::{dump, dump_events, events_and_damages};
 use support::process::{Oncelog, command, run};
 use support::publish::{Store, publish, publish_stdin, real_events};
+use support::snapshot::is_as_before;
 use support::store::{damage, frames};
 use support::tree::{assert_same, copy, tree};
 use tempfile::TempDir;
@@ -60,55 +62,6 @@ fn without_index(store: &Path) -> TempDir {
     without
 }
 
-/// The times at which this run received events are those of every other one, and so are the
-/// offsets: a mark may come between two batches.
-fn masked(mut rest: &str) -> String {
-    const TIME: &str = "YYYY-MM-DDTHH:MM:SS.ffffffZ";
-    let mut masked = String::new();
-    while let Some(at) = rest.find("20") {
-        let is_time = |text: &&str| {
-            let bytes = text.as_bytes();
-            (bytes[10], bytes[19], bytes[26]) == (b'T', b'.', b'Z')
-        };
-        let time = rest.get(at..at + TIME.len()).filter(is_time);
-        masked.push_str(&rest[..at]);
-        masked.push_str(time.map_or("20", |_| TIME));
-        rest = &rest[at + time.map_or(2, str::len)..];
-    }
-    masked.push_str(rest);
-    let mut after = "";
-    let words = masked.split(' ').map(|word| {
-        let is_offset = after.starts_with("offset") || after == "to" && word.ends_with(',');
-        after = word;
-        match is_offset && word.starts_with(|c: char| c.is_ascii_digit()) {
-            true => {
-                let end = word.trim_start_matches(|c: char| c.is_ascii_digit());
-                format!("N{end}")
-            }
-            false => word.to_owned(),
-        }
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-/// Compares with the file of this name.
-#[track_caller]
-fn is_as_before(name: &str, printed: &[u8]) {
-    let text = masked(std::str::from_utf8(printed).expect("UTF-8"));
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/dump")
-        .join(name);
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        fs::write(&path, &text).expect("it can be written");
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        text == expected,
-        "{}:\n{text}\nand not\n{expected}",
-        path.display()
-    );
-}
-
 #[test]
 fn what_each_option_prints_is_what_it_printed_before() {
     let store = real_store();
@@ -135,7 +88,7 @@ fn what_each_option_prints_is_what_it_printed_before() {
     ] {
         let ended = dump(path, options);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{name}");
-        is_as_before(name, &ended.stdout);
+        is_as_before("dump", name, &ended.stdout);
     }
     for options in [
         &["--since", "1h", "--until", "1h"][..],
@@ -175,7 +128,7 @@ fn damage_is_shown_in_its_place_and_verdicts_behind_it_are_those_known_or_of_wha
         let ended = dump(path, options);
         assert_eq!(ended.code, Some(1), "{name}: {}", ended.stderr);
         assert!(ended.stderr.contains("in one place"), "{}", ended.stderr);
-        is_as_before(name, &ended.stdout);
+        is_as_before("dump", name, &ended.stdout);
     }
     // It lies before what is asked for.
     assert_eq!(dump(path, &["--from", "9"]).code, Some(0));
@@ -183,7 +136,7 @@ fn damage_is_shown_in_its_place_and_verdicts_behind_it_are_those_known_or_of_wha
     let without = without_index(path);
     let ended = dump(without.path(), &[]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    is_as_before("damaged-without-index.txt", &ended.stdout);
+    is_as_before("dump", "damaged-without-index.txt", &ended.stdout);
     assert_same(&before, path);
 }
 

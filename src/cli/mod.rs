@@ -21,6 +21,7 @@ mod stops;
 pub mod verify;
 mod voice;
 mod when;
+pub mod why;
 
 use crate::index::fold::Judged;
 

@@ -38,6 +38,7 @@
 //! times the payload, and a few times more for objects of millions of tiny members. Time
 //! is proportional to the payload, and at worst to its depth as well.
 
+pub mod differences;
 mod number;
 
 use super::digest::CanonicalDigest;

@@ -16,6 +16,7 @@
 //! | `info` | the overview of a store |
 //! | `rebuild` | the index anew |
 //! | `verify` | the log frame by frame, and the index against a fresh fold |
+//! | `why` | the life of an event |
 //! | `error` | why a tool could not go on |
 
 pub mod compare;
@@ -29,6 +30,7 @@ mod store_index;
 mod verdicts;
 pub mod verify;
 mod wanted;
+pub mod why;
 mod wrong;
 
 pub use error::InspectError;

@@ -9,10 +9,11 @@ use super::payloads::logged;
 use super::place::StorePlace;
 use super::verdicts::Listener;
 use crate::event::Seq;
-use crate::index::fold::FoldInput;
-use crate::index::{Durability, Index, IndexError, IndexOptions};
+use crate::index::digest::KeyDigest;
+use crate::index::fold::{First, FoldInput, Judged};
+use crate::index::{Durability, Index, IndexError, IndexOptions, StoredIndex};
 use crate::log::reader::Frame;
-use crate::log::sweep::{Sweep, SweepOptions};
+use crate::log::sweep::{FrameFinder, Sweep, SweepOptions};
 
 /// What a store that was killed had not flushed is fewer: it is folded in memory, and the runs
 /// that the copy links to are left as they are.
@@ -68,19 +69,59 @@ pub(super) fn copied(
     none(place.sweep(options.clone())?)
 }
 
+/// An index of the store, copied or only looked at.
+pub(super) trait OfStore {
+    /// The last seq that it has.
+    fn flushed(&self) -> Seq;
+
+    /// The verdicts on these seqs.
+    fn verdicts(&self, from: Seq, to: Seq) -> Result<Vec<Judged>, IndexError>;
+
+    /// What is known of these keys.
+    fn firsts_of(&self, keys: &[KeyDigest]) -> Result<Vec<Option<First>>, IndexError>;
+}
+
+impl OfStore for Index {
+    fn flushed(&self) -> Seq {
+        self.flushed()
+    }
+
+    fn verdicts(&self, from: Seq, to: Seq) -> Result<Vec<Judged>, IndexError> {
+        self.verdicts(from, to)
+    }
+
+    fn firsts_of(&self, keys: &[KeyDigest]) -> Result<Vec<Option<First>>, IndexError> {
+        keys.iter().map(|key| self.first_of(*key)).collect()
+    }
+}
+
+impl OfStore for StoredIndex {
+    fn flushed(&self) -> Seq {
+        self.flushed()
+    }
+
+    fn verdicts(&self, from: Seq, to: Seq) -> Result<Vec<Judged>, IndexError> {
+        self.verdicts(from, to)
+    }
+
+    fn firsts_of(&self, keys: &[KeyDigest]) -> Result<Vec<Option<First>>, IndexError> {
+        self.firsts_of(keys)
+    }
+}
+
 /// Whether an index has a part of this log, and ends between two of its frames.
-pub(super) fn fits(index: &Index, place: &StorePlace, log_end: Seq) -> bool {
+pub(super) fn fits(index: &impl OfStore, finder: &mut FrameFinder, log_end: Seq) -> bool {
     let flushed = index.flushed();
     if flushed == Seq::ZERO || flushed > log_end {
         return false;
     }
-    let mut finder = place.finder();
-    let begins = match finder.find(flushed.next()) {
+    let mut begins = || match finder.find(flushed.next()) {
         Ok(Some((frame, _))) => frame.header.first_seq == flushed.next(),
         Ok(None) => true,
         Err(_) => false,
     };
-    begins
+    // Behind the end of the log nothing is looked for: that would be done to the end of its room.
+    (flushed == log_end || begins())
         && match finder.find(flushed) {
             Ok(Some((frame, payload))) => knows(index, &frame, &payload).unwrap_or(false),
             Ok(None) => true,
@@ -90,7 +131,7 @@ pub(super) fn fits(index: &Index, place: &StorePlace, log_end: Seq) -> bool {
 
 /// Whether an index knows the events of a frame: not if that was written after the log had been
 /// taken back to an earlier state, and the index had not.
-fn knows(index: &Index, frame: &Frame, payload: &[u8]) -> Result<bool, IndexError> {
+fn knows(index: &impl OfStore, frame: &Frame, payload: &[u8]) -> Result<bool, IndexError> {
     let header = &frame.header;
     let Ok(logged) = logged(frame, payload) else {
         return Ok(true);
@@ -100,11 +141,11 @@ fn knows(index: &Index, frame: &Frame, payload: &[u8]) -> Result<bool, IndexErro
     };
     let last = header.last_seq().min(header.first_seq.plus(CHECKED_EVENTS));
     let judged = index.verdicts(header.first_seq, last)?;
-    for (judged, arrival) in judged.iter().zip(&arrivals.list) {
-        let first = index.first_of(arrival.key)?;
-        if first.is_none_or(|first| first.seq != judged.original_seq) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let keys = arrivals.list.iter().take(judged.len());
+    let keys: Vec<KeyDigest> = keys.map(|arrival| arrival.key).collect();
+    let firsts = index.firsts_of(&keys)?;
+    let agrees = |(judged, first): (&Judged, &Option<First>)| {
+        first.is_some_and(|first| first.seq == judged.original_seq)
+    };
+    Ok(judged.iter().zip(&firsts).all(agrees))
 }

@@ -90,7 +90,7 @@ impl Verdicts {
             })?;
         }
         let (index, source) = match copied {
-            Some(index) if fits(&index, place, ends_with) => {
+            Some(index) if fits(&index, &mut place.finder(), ends_with) => {
                 let flushed = index.flushed();
                 (index, VerdictSource::Index(flushed))
             }

@@ -11,6 +11,9 @@ use super::lock::LOCK_NAME;
 /// Where Linux lists the locks that processes hold. Those of other containers are not shown.
 const LOCKS: &str = "/proc/locks";
 
+/// How often a line of that list is looked for.
+const LOOKS_MAX: u32 = 5;
+
 /// Whether a process has the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
@@ -54,8 +57,16 @@ impl Holder {
         let says_own_host = field(&says, "host").is_none_or(|host| host == own_host());
         let says = says.trim().replace('\n', ", ");
         // Elsewhere, or where it is hidden, it cannot be told.
-        let locks = fs::read_to_string(LOCKS).ok();
-        Ok(match locks.as_deref().map(|locks| wanted.holder(locks)) {
+        let look = || Some(wanted.holder(&fs::read_to_string(LOCKS).ok()?));
+        // The list is read in pieces, and those of others that come and go meanwhile may push a
+        // line past the look: one that is not there is looked for again.
+        let mut holder = look();
+        for _ in 1..LOOKS_MAX {
+            if holder == Some(None) {
+                holder = look();
+            }
+        }
+        Ok(match holder {
             Some(Some(pid)) => Holder::Process { pid, says },
             Some(None) if says_own_host => Holder::Nobody,
             _ => Holder::Unknown { says },

@@ -14,7 +14,7 @@ use super::parts::PayloadParts;
 use super::proven::{ProvenFrames, check_in_parts};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Mapping, StorageFile};
-use super::window::{WINDOW_BYTES, Window};
+use super::window::{WINDOW_BYTES, Window, is_zeros, last_not_zero};
 use crate::event::Seq;
 
 /// Where a segment's bytes come from.
@@ -328,7 +328,8 @@ impl FrameWalk {
                 return Ok(None);
             }
             let starts = bytes.len() - HEADER_BYTES;
-            for start in (0..=starts).step_by(FRAME_ALIGN_BYTES as usize) {
+            let candidates = if is_zeros(bytes) { 0 } else { starts + 1 };
+            for start in (0..candidates).step_by(FRAME_ALIGN_BYTES as usize) {
                 if bytes[start] != FRAME_MAGIC[0] {
                     continue;
                 }
@@ -354,7 +355,7 @@ impl FrameWalk {
             if bytes.is_empty() {
                 return Ok(end);
             }
-            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            if let Some(last) = last_not_zero(bytes) {
                 end = offset + last as u64 + 1;
             }
             offset += bytes.len() as u64;

@@ -80,3 +80,17 @@ impl Window {
         Ok(())
     }
 }
+
+/// Whether all of these bytes are zeros, as most of the room behind the last frame is.
+pub(super) fn is_zeros(bytes: &[u8]) -> bool {
+    // Not `all`: without a way out in the middle it is done for many bytes at once.
+    bytes.iter().fold(0, |any, byte| any | byte) == 0
+}
+
+/// The place of the last byte that is no zero.
+pub(super) fn last_not_zero(bytes: &[u8]) -> Option<usize> {
+    match is_zeros(bytes) {
+        true => None,
+        false => bytes.iter().rposition(|byte| *byte != 0),
+    }
+}

@@ -14,7 +14,7 @@
 mod interpret;
 pub(crate) mod lexer;
 mod members;
-mod pointer;
+pub(crate) mod pointer;
 mod reader;
 pub(crate) mod string;
 mod syntax_error;

@@ -26,8 +26,14 @@ impl BodyShape {
     }
 }
 
+/// Appends a step down to the element at this place of an array.
+pub(crate) fn append_index(pointer: &mut String, place: usize) {
+    pointer.push('/');
+    pointer.push_str(&place.to_string());
+}
+
 /// Appends a step down to the member with this name.
-pub(super) fn append_name(pointer: &mut String, name: &str) {
+pub(crate) fn append_name(pointer: &mut String, name: &str) {
     pointer.push('/');
     for char in name.chars() {
         match char {

@@ -60,6 +60,46 @@ impl<'c> Snapshot<'c> {
         Err(sealed::malformed(Kind::Notes, [seq.get(), 0]))
     }
 
+    /// Gives the notes of the blocks that answer for the seqs from one on up to another, which is
+    /// flushed, of so many blocks at most. Returns the last seq that those answer for.
+    pub(in super::super) fn notes_in(
+        &self,
+        seq: Seq,
+        upto: Seq,
+        blocks: usize,
+        give: &mut dyn FnMut(&Note),
+    ) -> Result<Seq, IndexError> {
+        let missing = |due: Seq| sealed::malformed(Kind::Notes, [due.get(), 0]);
+        let mut statement = self.transaction.prepare_cached(
+            "SELECT first_seq, block FROM notes
+             WHERE first_seq >= (SELECT max(first_seq) FROM notes WHERE first_seq <= ?1)
+             ORDER BY first_seq LIMIT ?2",
+        )?;
+        let mut rows = statement.query([to_sql(seq.get()), to_sql(blocks as u64)])?;
+        let mut due = seq;
+        while due <= upto
+            && let Some(row) = rows.next()?
+        {
+            let from = Seq::new(from_sql(row.get(0)?));
+            let is_next = if due == seq { from <= seq } else { from == due };
+            let block = row.get_ref(1)?.as_blob().ok().filter(|_| is_next);
+            let block = block.ok_or_else(|| missing(due))?;
+            let to = NoteBlock::visit(from, block, &mut |note| {
+                if note.last() >= seq {
+                    give(note);
+                }
+            })?;
+            if to < due {
+                return Err(missing(due));
+            }
+            due = to.next();
+        }
+        match due > seq {
+            true => Ok(due.previous()),
+            false => Err(missing(due)),
+        }
+    }
+
     /// How many stored events a topic has up to the watermark.
     pub(in super::super) fn stored(&self, topic: u64) -> Result<u64, IndexError> {
         topics::stored(&self.transaction, &self.head, topic)

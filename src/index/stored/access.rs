@@ -10,6 +10,7 @@ use super::super::error::IndexError;
 use super::super::files::Files;
 use super::super::options::IndexOptions;
 use super::super::schema::connection;
+use crate::log::Holder;
 
 /// Whether a process has the index open.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,15 @@ pub enum Beside {
     Writer,
     /// None has, or it cannot be told: its files are as they are.
     Nobody,
+}
+
+impl From<&Holder> for Beside {
+    fn from(holder: &Holder) -> Beside {
+        match holder {
+            Holder::Process { .. } => Beside::Writer,
+            Holder::Nobody | Holder::Unknown { .. } => Beside::Nobody,
+        }
+    }
 }
 
 /// A connection that only reads; `None` when there is no database. With it the directory of a

@@ -8,6 +8,7 @@
 mod access;
 mod figures;
 mod keys;
+mod look_up;
 mod not_stored;
 mod postings;
 mod topics;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::super::error::IndexError;
+use super::super::fold::Verdict;
 use super::super::note::{NotStored, Note};
 use super::super::query::PAGE_BLOCKS;
 use super::super::query::snapshot::Snapshot;
@@ -29,12 +30,43 @@ pub struct NotStoredRows<'i> {
 impl StoredIndex {
     /// The arrivals up to a seq, which must be flushed, that were not stored.
     pub fn not_stored(&self, upto: Seq) -> NotStoredRows<'_> {
+        self.not_stored_in(Seq::ZERO, upto)
+    }
+
+    /// Those in `(after, upto]`, and a hole in which `after` is from its begin.
+    pub fn not_stored_in(&self, after: Seq, upto: Seq) -> NotStoredRows<'_> {
         NotStoredRows {
             index: self,
-            after: Seq::ZERO,
+            after,
             upto: upto.min(self.flushed()),
             page: VecDeque::new(),
         }
+    }
+}
+
+impl StoredIndex {
+    /// Gives the arrivals in `(after, upto]` that were not stored, but for holes, one after the
+    /// other: the quickest way through many of them.
+    ///
+    /// # Errors
+    /// As [`NotStoredRows::next_row`].
+    pub fn visit_not_stored(
+        &self,
+        after: Seq,
+        upto: Seq,
+        mut give: impl FnMut(&NotStored),
+    ) -> Result<(), IndexError> {
+        let upto = upto.min(self.flushed());
+        let mut after = after;
+        while after < upto {
+            let snapshot = Snapshot::begin(&self.connection, upto)?;
+            after = snapshot.notes_in(after.next(), upto, PAGE_BLOCKS, &mut |note| {
+                if note.seq() <= upto && note.first.judged.verdict != Verdict::Lost {
+                    give(&note.first);
+                }
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -63,16 +95,9 @@ impl NotStoredRows<'_> {
 
     fn read_page(&mut self) -> Result<(), IndexError> {
         let snapshot = Snapshot::begin(&self.index.connection, self.upto)?;
-        for _ in 0..PAGE_BLOCKS {
-            if self.after >= self.upto {
-                break;
-            }
-            let (block, notes) = snapshot.notes_at(self.after.next())?;
-            // A writer at work may have added to a block since.
-            let new = notes.into_iter().filter(|note| note.seq() > self.after);
-            self.page.extend(new);
-            self.after = block.to;
-        }
+        let page = &mut self.page;
+        let mut take = |note: &Note| page.push_back(*note);
+        self.after = snapshot.notes_in(self.after.next(), self.upto, PAGE_BLOCKS, &mut take)?;
         Ok(())
     }
 }

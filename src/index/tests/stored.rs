@@ -4,9 +4,12 @@
 use std::io;
 use std::path::Path;
 
-use super::super::fold::Verdict;
+use super::super::digest::KeyDigest;
+use super::super::fold::{Judged, Verdict};
 use super::super::schema::counts::CountWriter;
-use super::super::{Beside, IndexError, KeyRow, NotStoredRow, PostingRow, StoredIndex, TopicRow};
+use super::super::{
+    Beside, IndexError, KeyRow, NotStored, NotStoredRow, PostingRow, StoredIndex, TopicRow,
+};
 use super::directory::{files, put_back};
 use super::model::{Frame, LOG, Model, history, open};
 use crate::event::Seq;
@@ -48,6 +51,41 @@ fn rows(index: &StoredIndex, upto: Seq) -> Result<All, IndexError> {
     Ok(all)
 }
 
+/// Compares what is said of single keys and seqs with the model.
+fn look_ups(index: &StoredIndex, model: &Model, upto: Seq) {
+    let flushed = index.flushed();
+    let judged = &model.judged[..flushed.get() as usize];
+    let known = judged
+        .iter()
+        .filter(|one| one.judged.verdict != Verdict::Lost);
+    let mut keys: Vec<KeyDigest> = known.clone().map(|one| one.key).collect();
+    let mut firsts: Vec<Option<Seq>> = known.map(|one| Some(one.judged.original_seq)).collect();
+    keys.push(KeyDigest([0xab; 16]));
+    firsts.push(None);
+    let found = index.firsts_of(&keys).unwrap();
+    let found = found.into_iter().map(|first| first.map(|first| first.seq));
+    assert!(found.eq(firsts));
+
+    // From the middle of holes and blocks, too.
+    for from in 1..=upto.get() {
+        let from = Seq::new(from);
+        let said = index.verdicts(from, upto).unwrap();
+        let expected = judged[from.get() as usize - 1..].iter();
+        let expected = expected.map(|one| one.judged);
+        assert!(said.iter().copied().eq(expected.take(said.len())));
+        assert_eq!(said.len() as u64, upto.min(flushed).next().since(from));
+
+        let mut visited = Vec::new();
+        let visit = |one: &NotStored| visited.push(*one);
+        index.visit_not_stored(from, upto, visit).unwrap();
+        let expected = judged[from.get() as usize..].iter().filter(|one| {
+            let Judged { seq, verdict, .. } = one.judged;
+            seq <= upto && !matches!(verdict, Verdict::Stored | Verdict::Lost)
+        });
+        assert!(visited.iter().eq(expected), "after {from}");
+    }
+}
+
 /// Compares all rows up to a seq with the model.
 fn compare(index: &StoredIndex, model: &Model, upto: Seq) {
     let All {
@@ -83,6 +121,7 @@ fn compare(index: &StoredIndex, model: &Model, upto: Seq) {
         .filter(|one| one.judged.verdict != Verdict::Stored);
     assert!(seqs.eq(others.copied()), "{not_stored:?}");
 
+    look_ups(index, model, upto);
     let named = (1..).zip(&model.topics);
     let there = named.filter(|(_, (_, seqs))| seqs[0] <= upto);
     let there: Vec<_> = there.collect();

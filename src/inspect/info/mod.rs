@@ -73,10 +73,7 @@ pub fn info(options: &InfoOptions<'_>) -> Result<StoreInfo, InfoError> {
         dir: data_dir.to_owned(),
         source,
     })?;
-    let beside = match &holder {
-        Holder::Process { .. } => Beside::Writer,
-        Holder::Nobody | Holder::Unknown { .. } => Beside::Nobody,
-    };
+    let beside = Beside::from(&holder);
     // Before the log: an index that is written meanwhile would else be ahead of it.
     let index = index::look(place.index_dir(), log_id, beside, options);
     let log = log::look(&place)?;

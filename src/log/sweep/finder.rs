@@ -28,11 +28,20 @@ pub struct FrameFinder {
 impl FrameFinder {
     /// In the log of this directory, which is looked at when something is first asked for.
     pub fn new(storage: Arc<dyn Storage>, dir: &Path) -> FrameFinder {
+        FrameFinder::knowing(storage, dir, None)
+    }
+
+    /// The same, where it is known where frames are in a segment.
+    pub(super) fn knowing(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        near: Option<(SegmentId, FrameTable)>,
+    ) -> FrameFinder {
         FrameFinder {
             storage,
             dir: dir.to_owned(),
             segments: Vec::new(),
-            near: None,
+            near,
         }
     }
 

@@ -192,6 +192,12 @@ impl Sweep {
         }
     }
 
+    /// Finds single frames, with what is known by now of where they are in the last segment.
+    pub fn finder(&self) -> FrameFinder {
+        let near = self.end.segment.map(|id| (id, self.last_table.clone()));
+        FrameFinder::knowing(Arc::clone(&self.storage), &self.dir, near)
+    }
+
     /// The payload of the frame that was given last.
     pub fn payload(&self) -> &[u8] {
         let current = self.current.as_ref();
