@@ -22,6 +22,14 @@ pub(super) fn class_of(entries: u64, shape: &Shape) -> u32 {
     }
 }
 
+/// How often a run of so many entries is merged where there are so many in all; at least once.
+pub(super) fn levels(entries: u64, all: u64, shape: &Shape) -> u64 {
+    let smallest = entries.max(shape.small_run_entries).max(1);
+    let ratio = shape.merge_ratio.max(2) as u64;
+    let levels = (all / smallest).checked_ilog(ratio).unwrap_or(0);
+    u64::from(levels).max(1)
+}
+
 /// The oldest runs of the smallest class that has enough of them, classes in `busy` apart.
 pub(super) fn choose(
     runs: &[Arc<Run>],
@@ -231,5 +239,33 @@ impl Cursor {
         self.next_block += 1;
         self.next_from = covers.end().wrapping_add(1);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is merged for a flush follows from it: too few, and runs pile up.
+    #[test]
+    fn a_run_is_merged_as_often_as_there_are_larger_classes() {
+        let shape = Shape {
+            merge_ratio: 8,
+            small_run_entries: 100,
+            ..Shape::default()
+        };
+        for (entries, all, expected) in [
+            (1000, 1000, 1),
+            (1000, 8 * 1000 - 1, 1),
+            (1000, 64 * 1000 - 1, 1),
+            (1000, 64 * 1000, 2),
+            (1000, 512 * 1000, 3),
+            (1000, 4096 * 1000, 4),
+            // Runs that are as good as of one size.
+            (7, 6400, 2),
+            (0, 0, 1),
+        ] {
+            assert_eq!(levels(entries, all, &shape), expected, "{entries} of {all}");
+        }
     }
 }

@@ -17,9 +17,14 @@ use super::run_set::RunSet;
 use super::shared::{Due, Shared};
 use super::writer::Writer;
 
-/// How many blocks are merged without a pause for each that a flush writes, while merges
-/// wait: more than the geometric merging needs, so that it never falls behind.
-const MERGED_PER_FLUSHED: u64 = 3;
+/// How many blocks are merged without a pause for each that a flush writes and each time that it
+/// will be merged until it is in the largest runs: an eighth more than that needs, so that merging
+/// never falls behind, and not much more. A large merge goes on for as long as there is until the
+/// next one: over sooner, it would cost publishers more meanwhile.
+const MERGED_EACH_TIME: (u64, u64) = (9, 8);
+
+/// Merging that is not owed takes this part, less one, of the time while something is published.
+const RESTS_BESIDE_PUBLISHERS: u32 = 15;
 
 /// How many times as long as a flush took nothing is flushed after it, while there is room in
 /// memory: so flushes that take long are fewer, and larger.
@@ -208,6 +213,7 @@ impl Worker<'_> {
             .iter()
             .map(|topic| topic.before.no)
             .fold(self.writer.head.topics, u64::max);
+        let keys = delta.keys.len() as u64;
         match self.writer.flush(&delta, topics) {
             Ok(blocks) => {
                 self.has_flushed = true;
@@ -215,7 +221,7 @@ impl Worker<'_> {
                 let loaded = self.writer.load_slice();
                 self.publish(Some(&delta));
                 self.shared.reuse(delta);
-                let owed = blocks * MERGED_PER_FLUSHED;
+                let owed = self.owed(blocks, keys);
                 self.merge_debt += owed;
                 self.merge_debt_max = self.merge_debt_max.max(owed * FLUSHES_OWED_MAX);
                 self.postpone_on(loaded.map(drop))?;
@@ -258,8 +264,7 @@ impl Worker<'_> {
                     self.publish(None);
                 }
                 if blocks > 0 && self.merge_debt == 0 {
-                    // In nobody's way: half of the time at most.
-                    self.merge_after = Some(Instant::now() + begun.elapsed());
+                    self.merge_after = Some(Instant::now() + begun.elapsed() * self.rests());
                 }
                 self.merge_debt = self.merge_debt.saturating_sub(blocks);
                 let checkpointed = self.writer.checkpoint_if_due();
@@ -270,6 +275,20 @@ impl Worker<'_> {
                 self.postpone_on(Err(error))?;
                 Ok(false)
             }
+        }
+    }
+
+    /// How many blocks are to be merged for a flush of so many, with so many keys.
+    fn owed(&self, blocks: u64, keys: u64) -> u64 {
+        let (merged, each_time) = MERGED_EACH_TIME;
+        (blocks * self.writer.merges_until_largest(keys) * merged).div_ceil(each_time)
+    }
+
+    /// How many times as long as it took nothing is merged after a slice that is not owed.
+    fn rests(&self) -> u32 {
+        match self.shared.read().active.since {
+            None => 1,
+            Some(_) => RESTS_BESIDE_PUBLISHERS,
         }
     }
 

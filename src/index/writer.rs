@@ -16,7 +16,7 @@ use super::error::IndexError;
 use super::files::Identity;
 use super::flush;
 use super::generation_merging::Generations;
-use super::merge::Merge;
+use super::merge::{self, Merge};
 use super::merging::Handover;
 use super::options::IndexOptions;
 use super::resident::{self, Reading};
@@ -136,6 +136,13 @@ impl Writer {
             generation,
             head,
         })
+    }
+
+    /// How often a run with so many keys is merged until it is part of the largest there are; at
+    /// least once.
+    pub(super) fn merges_until_largest(&self, keys: u64) -> u64 {
+        let all = self.runs.iter().map(|run| run.file.row.entries).sum();
+        merge::levels(keys, all, &self.maker.shape)
     }
 
     /// An id is used up by whoever tries to make a file of that name.
