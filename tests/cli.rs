@@ -26,6 +26,7 @@ fn version_and_help_are_answers_and_no_errors() {
         "dump",
         "info",
         "verify",
+        "repair",
         "rebuild",
         "health",
         "completions",

@@ -28,3 +28,9 @@ mod write;
 
 pub use act::{Mender, Step};
 pub use plan::{NewSegment, Piece, Plan, Source, plan};
+
+/// The directory in a data directory in which a repair keeps what it replaces, until it is done. No
+/// server starts meanwhile.
+pub const UNFINISHED_DIR: &str = "set-aside.unfinished";
+/// How its name starts afterwards.
+pub const SET_ASIDE_PREFIX: &str = "set-aside-";
