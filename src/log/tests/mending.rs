@@ -14,6 +14,7 @@ use cases::{Case, all_damaged};
 
 use super::harness::{LOG, Publisher, in_log, names, open, with_index};
 use super::history::History;
+use super::identity;
 use super::random_damage;
 use super::stores::{self, Store};
 use super::sweep::opened;
@@ -197,6 +198,30 @@ fn what_the_index_had_and_the_log_has_not_is_a_hole_and_more_is_not_denied() {
     publisher.publish(&mut history, 1, 10);
     assert_eq!(history.last_acknowledged().get(), due + 7);
     publisher.stop();
+}
+
+/// One that a later version wrote, and that says that less was durable than was known before it.
+#[test]
+fn a_frame_that_may_be_skipped_is_kept_and_none_unlearns_what_was_durable() {
+    let (_, disk, _) = identity::with_frame(|header| {
+        header.type_number = 200;
+        header.durable_up_to = Seq::ZERO;
+    });
+    let (_, after, plan) = mended(&("from the future".into(), disk.snapshot(), None));
+    assert_eq!((plan.wrong_count, plan.holes().count()), (1, 0));
+    assert!(after == events(&read(&disk, None).0));
+    mend(&disk, None).expect("it is mended");
+    let mut sweep = opened(&disk, SweepOptions::default()).expect("a log");
+    let mut kept = 0;
+    while let Some(found) = sweep.next().expect("it may be skipped") {
+        if let Found::Frame(frame) = found
+            && frame.header.type_number == 200
+        {
+            kept += 1;
+            assert_eq!(sweep.payload(), b"from the future");
+        }
+    }
+    assert_eq!(kept, 1);
 }
 
 #[test]

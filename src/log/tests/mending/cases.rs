@@ -130,10 +130,11 @@ fn two_states() -> Vec<Case> {
     publisher.publish(&mut history, 2, 900);
     publisher.stop();
     let other = disk.snapshot();
-    for (disk, events) in [(&disk, 2), (&other, 3)] {
+    // So that segments of the one end in the middle of those of the other.
+    for (disk, bytes) in [(&disk, 700), (&other, 1100)] {
         let mut publisher = Publisher::start(open(disk, options()).expect("an intact log"));
-        for _ in 0..6 {
-            publisher.publish(&mut History::default(), events, 900);
+        for _ in 0..16 {
+            publisher.publish(&mut History::default(), 1, bytes);
         }
         publisher.stop();
     }
