@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::config::{DataDir, parse_bytes};
+use crate::index::IndexError;
 use crate::inspect::repair::{Repair, RepairError, RepairOptions, Reporter, repair};
 use crate::log::LogError;
 use crate::log::storage::is_disk_full;
@@ -140,6 +141,9 @@ fn advice(error: &RepairError) -> Option<&'static str> {
         }
         RepairError::Index(_) => {
             return Some("nothing is lost; put that right, and run oncelog repair --yes again");
+        }
+        RepairError::OldIndex(IndexError::Full(_)) => {
+            return Some("--tmp-dir names another place for a copy of it");
         }
         _ => return None,
     };

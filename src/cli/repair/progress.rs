@@ -26,7 +26,7 @@ impl RepairProgress {
         let seconds = self.begun.elapsed().as_secs();
         self.voice.progress(|| match progress {
             Progress::Planning => "reading the log".into(),
-            Progress::Mending(Step::Writing { segment, done, of }) => {
+            Progress::Mending(Step { segment, done, of }) => {
                 format!("writing {segment}: {} of {of}", done + 1)
             }
             Progress::Rebuilding(rebuild::Progress::Folding { applied, upto }) => {

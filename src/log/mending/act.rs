@@ -14,16 +14,13 @@ use crate::log::storage::Storage;
 
 /// How far it is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// This segment is being written anew.
-    Writing {
-        /// Which one.
-        segment: SegmentId,
-        /// So many were before it.
-        done: usize,
-        /// Of so many.
-        of: usize,
-    },
+pub struct Step {
+    /// Which segment is being written anew.
+    pub segment: SegmentId,
+    /// So many were before it.
+    pub done: usize,
+    /// Of so many.
+    pub of: usize,
 }
 
 /// Carries out a plan. The caller has the lock.
@@ -78,7 +75,7 @@ impl Mender<'_> {
         let of = plan.new_segments.len();
         for (done, new) in plan.new_segments.iter().rev().enumerate() {
             let segment = new.id;
-            told(Step::Writing { segment, done, of });
+            told(Step { segment, done, of });
             // From under its second name: another new segment may have taken the first by now.
             let mut new = new.clone();
             if let Some(source) = &mut new.source
