@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use oncelog::cli::{
-    bench, completions, dump, health, info, logging, publish, rebuild, serve, verify, why,
+    bench, completions, dump, health, info, logging, publish, rebuild, repair, serve, verify, why,
 };
 use oncelog::config::{ServeOptions, given_options};
 
@@ -66,6 +66,17 @@ enum Command {
     /// damage was met; 2 could not run.
     #[command(after_help = why::EXAMPLE)]
     Why(why::WhyArguments),
+    /// Take the damage out of a stopped store
+    ///
+    /// It says what it would do, and changes nothing, unless --yes is given. Every event that is
+    /// intact is kept with its seq; where others were, a hole stays, so that no seq is given twice.
+    /// What is lost may be sent again. The old segments are kept aside, with a report; the index is
+    /// made anew, and all is verified. It may be stopped at any time, and run again.
+    ///
+    /// Exit codes: 0 nothing to do, or repaired and verified; 1 damage was found, or is left; 2
+    /// could not run.
+    #[command(after_help = repair::EXAMPLE)]
+    Repair(repair::RepairArguments),
     /// Make the index of a stopped store anew from its log, and put it in the old one's place
     ///
     /// The new index is made beside the old one, compared with it row by row, and takes its
@@ -124,6 +135,7 @@ fn main() -> ExitCode {
         Some(Command::Info(options)) => info::run(&options),
         Some(Command::Verify(options)) => verify::run(&options),
         Some(Command::Why(options)) => why::run(&options),
+        Some(Command::Repair(options)) => repair::run(&options),
         Some(Command::Rebuild(options)) => rebuild::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Bench(options)) => bench::run(&options),

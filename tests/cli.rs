@@ -27,6 +27,7 @@ fn version_and_help_are_answers_and_no_errors() {
         "info",
         "verify",
         "why",
+        "repair",
         "rebuild",
         "health",
         "completions",

@@ -61,6 +61,13 @@ impl Storage for MemoryDisk {
         Ok(())
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut files = lock(&self.files);
+        let file = files.get(from).cloned();
+        files.insert(to.to_owned(), file.ok_or(Error::from(ErrorKind::NotFound))?);
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         lock(&self.files).remove(path);
         Ok(())

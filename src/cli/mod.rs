@@ -14,6 +14,7 @@ pub mod logging;
 mod outcome;
 pub mod publish;
 pub mod rebuild;
+pub mod repair;
 mod scratch;
 pub mod serve;
 mod stop_flag;

@@ -15,6 +15,7 @@
 //! | `compare` | two indexes, row by row |
 //! | `info` | the overview of a store |
 //! | `rebuild` | the index anew |
+//! | `repair` | the damage taken out |
 //! | `verify` | the log frame by frame, and the index against a fresh fold |
 //! | `why` | the life of an event |
 //! | `error` | why a tool could not go on |
@@ -26,6 +27,7 @@ pub mod info;
 mod payloads;
 mod place;
 pub mod rebuild;
+pub mod repair;
 mod store_index;
 mod verdicts;
 pub mod verify;

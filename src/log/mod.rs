@@ -7,7 +7,7 @@
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
 //! readers in the same process see, and `offline` what those see who only look. `lock` lets one
 //! process at a time write, `holder` tells which, and `owner` gives what root makes to whose the
-//! log is. [`sweep`] goes on behind damage.
+//! log is. [`sweep`] goes on behind damage, and [`mending`] takes that out.
 
 pub mod codec;
 mod committer;
@@ -27,6 +27,7 @@ mod holder;
 pub mod inventory;
 pub mod live;
 mod lock;
+pub mod mending;
 mod no_room;
 mod offline;
 mod owner;

@@ -8,6 +8,7 @@ use super::open_error::OpenError;
 use crate::index::succession::{INDEX_DIR, SUCCESSION_DIRS, Succession, Successor};
 use crate::log::LOG_DIR;
 use crate::log::inventory::{META_NAME, RESERVE_NAME, TORN_PREFIX};
+use crate::log::mending::{SET_ASIDE_PREFIX, UNFINISHED_DIR};
 use crate::log::segment::SegmentId;
 use crate::log::storage::{Storage, TEMP_PREFIX};
 
@@ -35,7 +36,11 @@ pub(super) fn refuse_foreign(data_dir: &Path) -> Result<(), OpenError> {
         .into_iter()
         .filter(|name| {
             let name = name.as_str();
-            !OURS.contains(&name) && !SUCCESSION_DIRS.contains(&name) && !nobodys(name)
+            let is_ours = OURS.contains(&name)
+                || SUCCESSION_DIRS.contains(&name)
+                || name == UNFINISHED_DIR
+                || name.starts_with(SET_ASIDE_PREFIX);
+            !is_ours && !nobodys(name)
         })
         .collect();
     let in_log = in_log
@@ -52,6 +57,18 @@ pub(super) fn refuse_foreign(data_dir: &Path) -> Result<(), OpenError> {
         dir: data_dir.to_owned(),
         found,
     })
+}
+
+/// In the middle of a repair the index may know what the log does not have any more.
+///
+/// # Errors
+/// [`OpenError::RepairStopped`]; when it cannot be told.
+pub(super) fn refuse_repair_stopped(data_dir: &Path) -> Result<(), OpenError> {
+    let dir = data_dir.join(UNFINISHED_DIR);
+    match dir.try_exists().map_err(failed(&dir))? {
+        true => Err(OpenError::RepairStopped(data_dir.to_owned())),
+        false => Ok(()),
+    }
 }
 
 /// All names in a directory; none if it is not there.

@@ -8,7 +8,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-use super::directories::{make_dir, make_dir_all, refuse_foreign, settle_index};
+use super::directories::{
+    make_dir, make_dir_all, refuse_foreign, refuse_repair_stopped, settle_index,
+};
 use super::file_system_kind;
 use super::known_index::KnownIndex;
 use super::open_error::OpenError;
@@ -42,6 +44,7 @@ impl Store {
         refuse_foreign(data_dir)?;
         make_dir_all(storage.as_ref(), data_dir)?;
         let lock = DataLock::take(data_dir)?;
+        refuse_repair_stopped(data_dir)?;
         settle_index(data_dir)?;
         make_dir(storage.as_ref(), &log_dir)?;
         make_dir(storage.as_ref(), &index_dir)?;

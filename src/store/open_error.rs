@@ -42,6 +42,12 @@ pub enum OpenError {
     /// Another process has it.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// A repair was stopped, and only a repair may end it.
+    #[error(
+        "a repair of {} was stopped before its end: run oncelog repair --yes again",
+        .0.display()
+    )]
+    RepairStopped(PathBuf),
     /// The log refuses.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -79,7 +85,7 @@ impl OpenError {
                     kind_of(source)
                 }
             }
-            OpenError::Log(_) => OpenFailure::Refused,
+            OpenError::Log(_) | OpenError::RepairStopped(_) => OpenFailure::Refused,
             OpenError::Directory { source, .. } => kind_of(source),
             OpenError::Lock(LockError::Io { source, .. }) => kind_of(source),
             OpenError::Index { .. } => OpenFailure::Failed,
@@ -110,6 +116,7 @@ impl OpenError {
             OpenError::Log(LogError::Io { source, .. })
             | OpenError::Lock(LockError::Io { source, .. })
             | OpenError::Directory { source, .. } => Some(source),
+            OpenError::RepairStopped(_) => return Some("nothing was changed"),
             _ => None,
         };
         match (self.kind(), source) {

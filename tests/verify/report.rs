@@ -126,10 +126,13 @@ damaged     seqs 21 to 30 (10), or gone
     let choices = format!(
         "choices     1. keep a copy of the whole directory; then put {segment} of log {log_id} back from a backup, if it is whole there
                loses nothing
-            2. take out what is intact, and publish it into a new store
+            2. see what a repair would keep, and then let it take the damage out (--yes)
+               oncelog repair --data-dir {dir}
+               loses 10 events, which may be sent again; all others keep seq, time and verdict
+            3. take out what is intact, and publish it into a new store
                oncelog dump --data-dir {dir} --json > intact.ndjson; oncelog publish intact.ndjson
                loses 10 events; the seqs, which are given anew; and times of arrival
-            3. restore the last backup of log/, without index/
+            4. restore the last backup of log/, without index/
                loses what came after it, but for what publishers send again
 "
     );
@@ -161,7 +164,7 @@ fn what_it_advises_can_be_done() {
     copy(store.path(), whole.path());
     damage(store.path(), 25);
     let said = says(store.path(), &[], 1);
-    let command = said["choices"][1]["command"].as_str().expect("a command");
+    let command = said["choices"][2]["command"].as_str().expect("a command");
     let new = tempfile::tempdir().expect("a directory");
     let server = Oncelog::start(new.path());
     let binary = crate::process::command().get_program().to_owned();
@@ -179,6 +182,21 @@ fn what_it_advises_can_be_done() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let stats = Client::new(server.address).settled();
     assert_eq!((stats.received, stats.unique_processed), (50, 40));
+
+    // The repair, on a copy.
+    let mended = tempfile::tempdir().expect("a directory");
+    copy(store.path(), mended.path());
+    let command = said["choices"][1]["command"].as_str().expect("a command");
+    let arguments = command.split_whitespace().skip(1);
+    let of_copy = |argument: &str| match argument == store.path().to_string_lossy() {
+        true => mended.path().to_string_lossy().into_owned(),
+        false => argument.to_owned(),
+    };
+    let mut repair = crate::process::command();
+    repair.args(arguments.map(of_copy)).arg("--yes");
+    let ended = run_command(repair);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    says(mended.path(), &[], 0);
 
     // The first: the segment of the backup.
     let name = segments(store.path())[0]
@@ -203,13 +221,13 @@ fn a_log_that_is_only_short_may_go_on() {
     fs::write(&segment, &bytes[..cut.offset]).expect("the segment");
     let said = says(store.path(), &[], 1);
     let named = choices(&said);
-    assert_eq!(named.len(), 4, "{named:?}");
+    assert_eq!(named.len(), 5, "{named:?}");
     assert!(
-        named[3].starts_with("move index/ away and start"),
+        named[4].starts_with("move index/ away and start"),
         "{named:?}"
     );
     let loses = "10 events, whose seqs are given to others";
-    assert_eq!(said["choices"][3]["loses"], loses);
+    assert_eq!(said["choices"][4]["loses"], loses);
     assert!(refused(store.path()).stderr.contains(loses));
     fs::rename(store.path().join("index"), store.path().join("away")).expect("it");
     let server = Oncelog::start(store.path());

@@ -62,6 +62,11 @@ fn of_log(verified: &Verified, data_dir: &Path, choices: &mut Vec<Choice>) {
         loses: "nothing".into(),
     });
     choices.push(Choice {
+        what: "see what a repair would keep, and then let it take the damage out (--yes)".into(),
+        command: Some(command("repair", data_dir)),
+        loses: format!("{lost}, which may be sent again; all others keep seq, time and verdict"),
+    });
+    choices.push(Choice {
         what: "take out what is intact, and publish it into a new store".into(),
         command: Some(format!(
             "{} --json > intact.ndjson; oncelog publish intact.ndjson",

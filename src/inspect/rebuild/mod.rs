@@ -106,7 +106,21 @@ pub fn rebuild(
     let place = StorePlace::new(data_dir);
     // Before anything is made in a directory that may be somebody else's.
     place.log_id()?;
-    let _lock = DataLock::take(data_dir)?;
+    let lock = DataLock::take(data_dir)?;
+    rebuild_locked(options, &lock, told)
+}
+
+/// The same for one who has the lock.
+///
+/// # Errors
+/// As [`rebuild`].
+pub fn rebuild_locked(
+    options: &RebuildOptions,
+    _lock: &DataLock,
+    told: &mut dyn FnMut(Progress),
+) -> Result<Rebuilt, RebuildError> {
+    let data_dir = &options.data_dir;
+    let place = StorePlace::new(data_dir);
     let succession = Succession::of(data_dir);
     let in_dir = |source| RebuildError::Directory {
         path: data_dir.clone(),

@@ -178,6 +178,27 @@ fn rename_replaces_and_open_handles_keep_their_files() {
 }
 
 #[test]
+fn a_link_is_a_second_name_which_outlives_the_first_and_replaces_nothing() {
+    on_both(|storage, dir| {
+        put(storage, dir, "name", b"old");
+        let below = dir.join("below");
+        storage.create_dir(&below).unwrap();
+        let second = below.join("second");
+        storage.link(&dir.join("name"), &second).unwrap();
+        let error = storage.link(&dir.join("name"), &second).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{storage:?}");
+        let error = storage.link(&dir.join("none"), &below.join("third"));
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+        put(storage, dir, "name", b"new");
+        assert_eq!(contents(&*storage.open(&second).unwrap()), b"old");
+        storage.remove(&dir.join("name")).unwrap();
+        assert_eq!(names(storage, dir), Vec::<String>::new());
+        assert_eq!(names(storage, &below), ["second"]);
+        assert_eq!(contents(&*storage.open(&second).unwrap()), b"old");
+    });
+}
+
+#[test]
 fn a_rename_to_its_own_name_changes_nothing() {
     on_both(|storage, dir| {
         put(storage, dir, "name", b"data");

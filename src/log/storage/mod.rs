@@ -50,6 +50,10 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Gives a file another name in the same directory, in the place of what had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file a second name, in any directory of the same file system. An error of the kind
+    /// `AlreadyExists` when something has that name.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// Removes a name.
     fn remove(&self, path: &Path) -> io::Result<()>;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::found::{Flaw, StrayKind};
@@ -135,7 +135,18 @@ fn most_say(found: &[(SegmentId, Said)]) -> Option<LogId> {
 /// # Errors
 /// No right to read; what a later version wrote.
 pub(super) fn open(storage: &dyn Storage, dir: &Path, id: SegmentId) -> Result<Opened, LogError> {
-    let path = dir.join(id.file_name());
+    open_file(storage, dir.join(id.file_name()), id)
+}
+
+/// Opens a file as this segment.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_file(
+    storage: &dyn Storage,
+    path: PathBuf,
+    id: SegmentId,
+) -> Result<Opened, LogError> {
     let file = match storage.open(&path) {
         Ok(file) => Arc::new(PatientFile::new(file)),
         Err(error) if is_of_the_file(&error) => {

@@ -39,11 +39,11 @@ use super::error::{Evidence, LogError};
 use super::format::{FrameType, LogId};
 use super::header::{FrameTable, SegmentHeader};
 use super::reader::Frame;
-use super::segment::SegmentId;
+use super::segment::{SegmentFile, SegmentId};
 use super::storage::Storage;
 use super::tail::Ending;
 use crate::event::{Event, Seq};
-use candidates::{Candidate, State, look};
+use candidates::{Candidate, Opened, State, look, open_file};
 use within::SegmentSweep;
 
 /// What is swept.
@@ -96,6 +96,25 @@ pub struct Sweep {
     behind_end: VecDeque<Found>,
     position: Option<Position>,
     is_over: bool,
+}
+
+/// Opens a file as this segment, whatever its name, so that bad sectors are read around; also one
+/// whose damaged header is known all the same.
+///
+/// # Errors
+/// I/O errors; damage to the header that leaves nothing to be trusted.
+pub(super) fn open_patiently(
+    storage: &dyn Storage,
+    path: &Path,
+    id: SegmentId,
+) -> Result<SegmentFile, LogError> {
+    match open_file(storage, path.to_owned(), id)? {
+        Opened::Good { segment, .. } => Ok(segment),
+        Opened::Unusable(..) => {
+            let file = storage.open(path).map_err(LogError::io("open", path))?;
+            SegmentFile::of_file(file, path.to_owned(), id)
+        }
+    }
 }
 
 impl Sweep {

@@ -79,7 +79,7 @@ fn a_later_format_version_is_refused_by_name() {
 }
 
 /// A killed store with one more frame, valid but for what `change` makes of its header.
-fn with_frame(change: impl Fn(&mut FrameHeader)) -> (Store, SimulatedDisk, u64) {
+pub(super) fn with_frame(change: impl Fn(&mut FrameHeader)) -> (Store, SimulatedDisk, u64) {
     let store = stores::killed_after_an_ack();
     let last = store.segments.last().unwrap();
     let disk = store.disk.snapshot();

@@ -16,6 +16,7 @@ mod identity;
 mod index_evidence;
 mod layout;
 mod many_lives;
+mod mending;
 mod picking;
 mod poison;
 mod random_damage;

@@ -96,13 +96,36 @@ impl Storage for SimulatedDisk {
                 match state.names(dir).get(&new_name).copied() {
                     Some(Node::Dir(_)) => return Err(io::ErrorKind::IsADirectory.into()),
                     Some(Node::File(same)) if same == file => return Ok(()),
-                    Some(Node::File(replaced)) => state.inode_mut(replaced).linked = false,
-                    None => {}
+                    Some(Node::File(_)) | None => {}
                 }
+                let replaced = state.names(dir).get(&new_name).copied();
                 state
                     .dir_mut(dir)
                     .rename(old_name, new_name, Node::File(file));
+                if let Some(Node::File(replaced)) = replaced {
+                    state.unlinked(replaced);
+                }
                 state.inode_mut(file).path = to.to_path_buf();
+                Ok(())
+            },
+            |_, _| {},
+        )
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let operation = Operation {
+            to: Some(to.to_path_buf()),
+            ..Operation::new(OpKind::Link, from.to_path_buf())
+        };
+        self.lock().perform(
+            operation,
+            |state| {
+                let file = state.file(from)?;
+                let (dir, name) = state.place(to)?;
+                if state.names(dir).contains_key(&name) {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                state.dir_mut(dir).add(name, Node::File(file));
                 Ok(())
             },
             |_, _| {},
@@ -116,7 +139,7 @@ impl Storage for SimulatedDisk {
                 let file = state.file(path)?;
                 let (dir, name) = state.place(path)?;
                 state.dir_mut(dir).remove(name);
-                state.inode_mut(file).linked = false;
+                state.unlinked(file);
                 Ok(())
             },
             |_, _| {},

@@ -37,6 +37,8 @@ pub(crate) enum OpKind {
     CreateTemp,
     /// A file renamed.
     Rename,
+    /// A file given a second name.
+    Link,
     /// A name removed.
     Remove,
     /// A directory made, or found to be there.
@@ -54,7 +56,7 @@ pub(crate) struct Operation {
     pub(crate) kind: OpKind,
     /// The file (under the last name it had) or directory.
     pub(crate) path: PathBuf,
-    /// A rename's new name.
+    /// The new name of a rename or a link.
     pub(crate) to: Option<PathBuf>,
     /// Where a write begins, in bytes.
     pub(crate) offset: u64,

@@ -12,7 +12,8 @@
 //!   and no later sync changes that, unless they are written again.
 //! - Names: changes that share a name or a file last in order, others independently; so
 //!   a rename is atomic, and what it replaced comes back if it does not last. A directory
-//!   that does not last takes its files along. A failed `sync_dir` leaves all pending.
+//!   that does not last takes its files along, but for those that have a second name elsewhere.
+//!   A failed `sync_dir` leaves all pending.
 //! - A failed operation of any other kind has changed nothing.
 //!
 //! After a crash the old disk and all its files are dead: they fail whatever is asked.

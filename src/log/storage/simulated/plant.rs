@@ -121,6 +121,13 @@ impl State {
         Ok(file)
     }
 
+    /// A live name of this file is gone; it may have others.
+    pub(super) fn unlinked(&mut self, file: FileId) {
+        let has_name = |(_, node): &(PathBuf, Node)| *node == Node::File(file);
+        let linked = self.walk().iter().any(has_name);
+        self.inode_mut(file).linked = linked;
+    }
+
     /// All live names but the root's.
     pub(super) fn walk(&self) -> Vec<(PathBuf, Node)> {
         let mut found = Vec::new();

@@ -131,3 +131,23 @@ fn temporary_names_never_meet_left_overs_of_an_earlier_life() {
     assert_ne!(first, second);
     assert_eq!(next.read_file("/log/.tmp-1"), b"left over");
 }
+
+#[test]
+fn a_linked_file_keeps_the_name_that_lasts() {
+    let (disk, _) = disk_and_file(b"old");
+    let (aside, second) = (Path::new("/aside"), Path::new("/aside/a"));
+    disk.create_dir(aside).unwrap();
+    disk.link(Path::new(A), second).unwrap();
+    let look = |disk: &SimulatedDisk| (disk.read_file(A), disk.tree().len());
+    // The directory, or it with the second name, may be gone.
+    let seen = outcomes(&disk, look);
+    let old = || b"old".to_vec();
+    assert_eq!(seen, set([(old(), 2), (old(), 3), (old(), 4)]));
+
+    let next = disk.snapshot();
+    next.sync_dir(aside).unwrap();
+    next.sync_dir(Path::new("/")).unwrap();
+    next.remove(Path::new(A)).unwrap();
+    let seen = outcomes(&next, |disk| disk.read_file(second));
+    assert_eq!(seen, set([old()]));
+}
