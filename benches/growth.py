@@ -184,15 +184,17 @@ class Growth:
         sends as much as the others, the last one apart."""
         options = self.options
         while self.sent < options.events:
-            process = self.bench(
+            shape = (
                 *("--batch", 1000, "--connections", 16, "--ids", options.ids),
                 *("--events", min(options.step, self.events_of(options.events - self.sent))),
                 *("--duplicates", options.duplicates, "--duplicate-age", options.duplicate_age),
             )
+            process = self.bench(*shape)
             most_index = 0
             while process.poll() is None and not self.is_readable(process):
                 most_index = max(most_index, stats()["index"]["bytes"])
             report = self.result(process)
+            beside = self.beside_a_new_store(report, shape) if options.beside_steps else {}
             self.tell(
                 "grow",
                 events=self.sent,
@@ -207,6 +209,7 @@ class Growth:
                 with_page_cache_mb=round(self.group.used() / 1e6),
                 index_most_bytes_per_event=round(most_index / self.sent, 1),
                 **self.sizes(),
+                **beside,
             )
         if options.duplicates and options.duplicate_age == "any":
             self.random_reads()
@@ -222,34 +225,43 @@ class Growth:
 
     PAIRS = 5
 
-    def beside_empty(self):
-        """The rate at this size and that of a new store in turn, since the speed of a machine that
-        is shared changes from minute to minute. The grown one goes on running, idle."""
-        shape = ("--batch", 1000, "--connections", 16, "--duration", "10s")
+    def beside_a_new_store(self, report, shape):
+        """How a new store does the same, right after: the speed of a machine that is shared changes
+        from minute to minute. The grown one is held meanwhile, so that it does nothing in the
+        time of the other."""
         group = Group(self.options.memory, "growth-empty")
+        new = Server(self.options, group, "empty", PORT + 1)
+        sent_in_all = self.sent
+        self.server.process.send_signal(signal.SIGSTOP)
+        new.start()
+        of_new = self.result(self.bench(*shape, url=new.url, sent=0))
+        new.end(signal.SIGTERM)
+        self.server.process.send_signal(signal.SIGCONT)
+        self.sent = sent_in_all
+        shutil.rmtree(new.directory)
+        group.remove()
+        rates = [one["events_per_second"] for one in (report, of_new)]
+        return {
+            "of_a_new_store": round(rates[1]),
+            "ratio": round(rates[0] / rates[1], 2),
+            "of_a_new_store_p999_ms": of_new["latency_ms"]["p999"],
+            "of_a_new_store_cpu_seconds_per_million": of_new["server_cpu_seconds_per_million"],
+        }
+
+    def beside_empty(self):
+        """The rate at this size and that of a new store in turn."""
+        shape = ("--batch", 1000, "--connections", 16, "--duration", "10s")
         for _ in range(self.PAIRS):
             sent = self.sent
-            grown = self.result(self.bench(*shape))
-            sent_in_all = self.sent
-            empty = Server(self.options, group, "empty", PORT + 1)
-            empty.start()
-            fresh = self.result(self.bench(*shape, url=empty.url, sent=0))
-            empty.end(signal.SIGTERM)
-            shutil.rmtree(empty.directory)
-            self.sent = sent_in_all
-            rates = [round(report["events_per_second"]) for report in (grown, fresh)]
+            report = self.result(self.bench(*shape))
             self.tell(
                 "beside an empty store",
                 events=sent,
-                events_per_second=rates[0],
-                of_the_empty=rates[1],
-                ratio=round(rates[0] / rates[1], 2),
-                p999_ms=[report["latency_ms"]["p999"] for report in (grown, fresh)],
-                server_cpu_seconds_per_million=[
-                    report["server_cpu_seconds_per_million"] for report in (grown, fresh)
-                ],
+                events_per_second=round(report["events_per_second"]),
+                p999_ms=report["latency_ms"]["p999"],
+                server_cpu_seconds_per_million=report["server_cpu_seconds_per_million"],
+                **self.beside_a_new_store(report, shape),
             )
-        group.remove()
 
     def load(self, name, *arguments):
         report = self.result(self.bench(*arguments))
@@ -510,6 +522,7 @@ def main():
     parser.add_argument("--ids", choices=["random", "ordered"], default="random")
     parser.add_argument("--duplicates", type=float, default=0, help="the share of them while it grows")
     parser.add_argument("--duplicate-age", default="1M", help="one of so many ids, or any")
+    parser.add_argument("--beside-steps", action="store_true", help="hold each step against one of a new store")
     parser.add_argument("--topics", type=number, default=10_000)
     parser.add_argument("--payload-bytes", type=number)
     parser.add_argument("--seconds", type=int, default=20, help="for each part that has a time")

@@ -78,7 +78,7 @@ pub struct ServeOptions {
     #[arg(long, value_name = "COUNT", env = "ONCELOG_DELTA_EVENTS", default_value = "900k", value_parser = parse_count)]
     pub delta_events: u64,
 
-    /// The most memory for the filters that tell new ids from known ones; 2.7 bytes for each id make them fast
+    /// The most memory for the filters that tell new ids from known ones; 3.7 bytes for each id make them fast
     #[arg(long, value_name = "SIZE", env = "ONCELOG_INDEX_FILTER_MEMORY", default_value = "512MiB", value_parser = parse_bytes)]
     pub index_filter_memory: u64,
 
