@@ -9,6 +9,8 @@ mod dump;
 mod mount;
 #[path = "support/process.rs"]
 mod process;
+#[path = "info/repairs.rs"]
+mod repairs;
 #[path = "support/skipped.rs"]
 mod skipped;
 #[path = "support/store.rs"]
@@ -26,7 +28,7 @@ use mount::SmallDisk;
 use process::{Ended, Oncelog, command, run_command};
 use serde_json::Value;
 use skipped::say_skipped;
-use store::{damage, frames, publish_batches, stopped_store, store_of_three_lives};
+use store::{damage, frames, publish_batches, segments, stopped_store, store_of_three_lives};
 use tree::{assert_same, copy, tree};
 
 fn info(data_dir: &Path, options: &[&str]) -> Ended {
@@ -164,6 +166,8 @@ disk        <free>
             ],
         },
         "rebuild_dirs": [],
+        "repair_stopped": false,
+        "set_aside": [],
         "disk_free_bytes": "*",
     });
     assert_eq!(said, expected);
@@ -255,15 +259,17 @@ fn damage_at_the_end_of_the_log_is_told_with_what_stands_before_it() {
     assert!(shown(data_dir.path(), 1).contains("\nDAMAGE      segment "));
 
     // An index that saw more than the log has.
-    assert_eq!(said["index"]["state"], "ahead");
+    let last = segments(data_dir.path()).pop().expect("a segment");
+    fs::remove_file(last).expect("it");
+    assert_eq!(says(data_dir.path(), 1)["index"]["state"], "ahead");
     let text = shown(data_dir.path(), 1);
     assert!(
-        text.contains("AHEAD of the log, which has lost 2 events"),
+        text.contains("AHEAD of the log, which has lost 3 events"),
         "{text}"
     );
 
     fs::remove_dir_all(data_dir.path().join("index")).expect("it is there");
-    assert_eq!(says(data_dir.path(), 1)["index"]["state"], "none");
+    assert_eq!(says(data_dir.path(), 0)["index"]["state"], "none");
 }
 
 /// As a volume that is mounted for reading only.
@@ -302,7 +308,8 @@ fn a_rebuild_that_was_stopped_is_told() {
     fs::rename(&index, data_dir.path().join("index.replaced")).expect("a rename");
     let said = says(data_dir.path(), 0);
     assert_eq!(said["rebuild_dirs"], serde_json::json!(["index.replaced"]));
-    assert_eq!(said["index"]["state"], "none");
+    // It is the one that is used then.
+    assert_eq!(said["index"]["state"], "complete");
     let text = shown(data_dir.path(), 0);
     assert!(
         text.contains("is put in order at the next start: index.replaced"),

@@ -55,6 +55,23 @@ impl Succession {
         self.dir(BUILDING)
     }
 
+    /// Where the index is now. Not in its place, where a stop has left none there:
+    /// [`Succession::put_in_place`] gives it that.
+    pub fn current(&self) -> PathBuf {
+        let is_there = |name: &str| exists(&self.dir(name)).unwrap_or(false);
+        let stands_in = || [READY, REPLACED].into_iter().find(|name| is_there(name));
+        match is_there(INDEX_DIR) {
+            true => self.dir(INDEX_DIR),
+            false => self.dir(stands_in().unwrap_or(INDEX_DIR)),
+        }
+    }
+
+    /// What a rebuild that is under way, or was stopped, has beside the index.
+    pub fn left_overs(&self) -> Vec<&'static str> {
+        let is_there = |name: &&str| exists(&self.dir(name)).unwrap_or(false);
+        SUCCESSION_DIRS.into_iter().filter(is_there).collect()
+    }
+
     fn dir(&self, name: &str) -> PathBuf {
         self.data_dir.join(name)
     }

@@ -102,9 +102,10 @@ impl Walk<'_> {
         if header.next_seq() <= self.wanted.from {
             return Ok(());
         }
-        let is_wanted =
-            self.wanted
-                .takes_frame(header.first_seq, header.next_seq(), header.received_at);
+        // A hole has the time of its repair: nothing tells when that was received which is lost.
+        let is_hole = frame.frame_type == Some(FrameType::Hole);
+        let is_wanted = self.wanted.takes_seqs(header.first_seq, header.next_seq())
+            && (is_hole || self.wanted.takes_time(header.received_at));
         let (events, topics, undecodable) = match frame.frame_type {
             Some(FrameType::Events) => match self.sweep.events(frame) {
                 Ok(events) => (events, Vec::new(), None),

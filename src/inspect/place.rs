@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::index::succession::INDEX_DIR;
+use crate::index::succession::Succession;
 use crate::log::error::Corruption;
 use crate::log::inventory::Inventory;
 use crate::log::storage::{FileSystem, Storage};
@@ -27,7 +27,7 @@ impl StorePlace {
             storage: Arc::new(FileSystem),
             data_dir: data_dir.to_owned(),
             log_dir: data_dir.join(LOG_DIR),
-            index_dir: data_dir.join(INDEX_DIR),
+            index_dir: Succession::of(data_dir).current(),
         }
     }
 
@@ -41,7 +41,7 @@ impl StorePlace {
         &self.log_dir
     }
 
-    /// Its index.
+    /// Its index, wherever a rebuild that was stopped has left it.
     pub fn index_dir(&self) -> &Path {
         &self.index_dir
     }

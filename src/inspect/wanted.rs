@@ -40,9 +40,9 @@ impl Default for Wanted {
 }
 
 impl Wanted {
-    /// Whether a frame that takes these seqs and was received then may hold such an event.
-    pub fn takes_frame(&self, first: Seq, next: Seq, received_at: i64) -> bool {
-        first <= self.to && next > self.from && self.takes_time(received_at)
+    /// Whether some of these seqs are wanted.
+    pub fn takes_seqs(&self, first: Seq, next: Seq) -> bool {
+        first <= self.to && next > self.from
     }
 
     /// Whether such a time is wanted.

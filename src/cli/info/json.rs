@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::outcome::state_of_useless;
-use crate::inspect::info::{IndexInfo, IndexState, LogInfo, StoreInfo};
+use crate::inspect::info::{IndexInfo, IndexState, LogInfo, SetAside, StoreInfo};
 use crate::log::Holder;
 use crate::log::tail::Ending;
 use crate::render::rfc3339;
@@ -22,8 +22,14 @@ pub(super) fn of(info: &StoreInfo) -> Value {
         "log": log(&info.log),
         "index": index(&info.index),
         "rebuild_dirs": info.rebuild_dirs,
+        "repair_stopped": info.has_stopped_repair(),
+        "set_aside": info.set_aside.iter().map(set_aside).collect::<Vec<_>>(),
         "disk_free_bytes": info.disk_free_bytes,
     })
+}
+
+fn set_aside(kept: &SetAside) -> Value {
+    json!({ "name": kept.name, "bytes": kept.bytes, "is_unfinished": kept.is_unfinished })
 }
 
 fn log(log: &LogInfo) -> Value {
@@ -55,6 +61,7 @@ fn index(index: &IndexInfo) -> Value {
         IndexState::Complete => ("complete", None),
         IndexState::Behind(_) => ("behind", None),
         IndexState::Ahead(_) => ("ahead", None),
+        IndexState::BeyondDamage => ("beyond_damage", None),
         IndexState::Unusable(error) | IndexState::Unreadable(error) => {
             (state_of_useless(error), Some(error.to_string()))
         }
@@ -73,8 +80,9 @@ fn index(index: &IndexInfo) -> Value {
         (
             "behind",
             json!(match index.state {
-                IndexState::Behind(events) => events,
-                _ => 0,
+                IndexState::Behind(events) => Some(events),
+                IndexState::BeyondDamage => None,
+                _ => Some(0),
             }),
         ),
         ("bytes", json!(figures.bytes)),

@@ -35,8 +35,8 @@ pub struct InfoArguments {
     pub json: bool,
 }
 
-/// Shows it. 0 all well, 1 damage, or an index that is not this log's or ahead of it, 2 could not
-/// run.
+/// Shows it. 0 all well, 1 damage, a repair that was stopped, or an index that is not this log's or
+/// ahead of it, 2 could not run.
 pub fn run(arguments: &InfoArguments) -> ExitCode {
     let looked = info(&InfoOptions {
         data_dir: &arguments.data_dir.data_dir,
@@ -65,7 +65,8 @@ fn code_of(info: &StoreInfo) -> u8 {
     use crate::index::IndexError::OtherVersion;
     match &info.index.state {
         IndexState::Unreadable(_) => COULD_NOT_RUN,
-        IndexState::Ahead(_) => DAMAGE,
+        _ if info.has_stopped_repair() => DAMAGE,
+        IndexState::Ahead(_) | IndexState::BeyondDamage => DAMAGE,
         // Of an upgrade, which the next start does.
         IndexState::Unusable(OtherVersion { .. }) if info.log.damage.is_none() => ALL_WELL,
         IndexState::Unusable(_) => DAMAGE,

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use indicatif::BinaryBytes;
 
 use crate::cli::lines::Lines;
-use crate::inspect::info::{IndexInfo, IndexState, LogInfo, StoreInfo};
+use crate::inspect::info::{IndexInfo, IndexState, LogInfo, SetAside, StoreInfo};
 use crate::log::Holder;
 use crate::log::tail::Ending;
 use crate::render::rfc3339;
@@ -23,10 +23,27 @@ pub(super) fn of(info: &StoreInfo) -> String {
             format!("is under way, or was stopped and is put in order at the next start: {dirs}"),
         );
     }
+    for kept in &info.set_aside {
+        set_aside(kept, info, &mut lines);
+    }
     if let Some(free) = info.disk_free_bytes {
         lines.say("disk", format!("{} free", BinaryBytes(free)));
     }
     lines.text
+}
+
+fn set_aside(kept: &SetAside, info: &StoreInfo, lines: &mut Lines) {
+    let (name, bytes) = (&kept.name, BinaryBytes(kept.bytes));
+    if !kept.is_unfinished {
+        let text =
+            format!("{name}, {bytes}, which a repair has kept: delete it when you need it no more");
+        return lines.say("set aside", text);
+    }
+    let what = match info.has_stopped_repair() {
+        true => "WAS STOPPED, and no server starts before it has ended: oncelog repair --yes",
+        false => "is under way",
+    };
+    lines.say("repair", format!("{what} ({name}, {bytes})"));
 }
 
 fn is_stopped(holder: &Holder) -> bool {
@@ -137,6 +154,10 @@ impl Display for State<'_> {
             IndexState::Ahead(events) => write!(
                 f,
                 "AHEAD of the log, which has lost {events} events that were durable"
+            ),
+            IndexState::BeyondDamage => write!(
+                f,
+                "goes on behind the damage, so that only oncelog verify can tell whether it agrees"
             ),
             IndexState::Unusable(error) => {
                 write!(f, "of no use, the next start makes it anew: {error}")

@@ -30,6 +30,8 @@ pub enum IndexState {
     Behind(u64),
     /// It has so many that the log has lost.
     Ahead(u64),
+    /// It has what stands behind the damage, too: that is not looked at.
+    BeyondDamage,
     /// It is damaged, or of another log or version.
     Unusable(IndexError),
     /// It cannot be read now.
@@ -37,13 +39,14 @@ pub enum IndexState {
 }
 
 impl IndexInfo {
-    /// Beside a log that ends there.
-    pub(super) fn beside(mut self, log_end: Seq) -> IndexInfo {
+    /// Beside a log that ends there, or is damaged behind that.
+    pub(super) fn beside(mut self, log_end: Seq, is_damaged: bool) -> IndexInfo {
         if let Some(figures) = &self.figures {
             let flushed = figures.flushed;
             self.state = match (log_end.since(flushed), flushed.since(log_end)) {
                 (0, 0) => IndexState::Complete,
                 (behind, 0) => IndexState::Behind(behind),
+                _ if is_damaged => IndexState::BeyondDamage,
                 (_, ahead) => IndexState::Ahead(ahead),
             };
         }

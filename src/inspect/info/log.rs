@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::event::Seq;
 use crate::inspect::StorePlace;
-use crate::log::format::FORMAT_VERSION;
+use crate::log::format::{FORMAT_VERSION, FrameType};
 use crate::log::tail::Ending;
 use crate::log::{LogError, LogId, OfflineLog};
 
@@ -25,7 +25,7 @@ pub struct LogInfo {
     pub last_seq: Seq,
     /// The last seq that the log itself proves to have been durable.
     pub proven: Seq,
-    /// When the first batch was received, µs UTC.
+    /// When the first batch was received that is still there, µs UTC.
     pub first_at: Option<i64>,
     /// And the last.
     pub last_at: Option<i64>,
@@ -60,14 +60,14 @@ pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
         segment_bytes += found.len();
     }
     let last_seq = log.last_seq();
-    let mut time = |seq| match received_at(&log, seq) {
+    let mut time = |first: bool| match received_at(&log, first) {
         Err(LogError::Corrupt(found)) => {
             damage.get_or_insert(found.to_string());
             Ok(None)
         }
         other => other,
     };
-    let (first_at, last_at) = (time(Seq::FIRST)?, time(last_seq)?);
+    let (first_at, last_at) = (time(true)?, time(false)?);
     let tail = log.tail.as_ref();
     let torn_end = tail.and_then(|tail| Some(tail.torn_end? - tail.end));
     Ok(LogInfo {
@@ -87,11 +87,22 @@ pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
     })
 }
 
-/// When the batch of a seq was received.
-fn received_at(log: &OfflineLog, seq: Seq) -> Result<Option<i64>, LogError> {
-    if seq == Seq::ZERO {
-        return Ok(None);
+/// When the first batch was received, or the last. A hole has the time of its repair, and is none.
+fn received_at(log: &OfflineLog, first: bool) -> Result<Option<i64>, LogError> {
+    let last_seq = log.last_seq();
+    let mut seq = if first { Seq::FIRST } else { last_seq };
+    while (Seq::FIRST..=last_seq).contains(&seq) {
+        let Some(frame) = log.live.frames(seq, seq).next_frame()? else {
+            return Ok(None);
+        };
+        let header = &frame.header;
+        if frame.frame_type != Some(FrameType::Hole) {
+            return Ok(Some(header.received_at));
+        }
+        seq = match first {
+            true => header.next_seq(),
+            false => header.first_seq.previous(),
+        };
     }
-    let frame = log.live.frames(seq, seq).next_frame()?;
-    Ok(frame.map(|frame| frame.header.received_at))
+    Ok(None)
 }

@@ -3,6 +3,7 @@
 
 mod index;
 mod log;
+mod set_aside;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,10 @@ use tempfile::TempDir;
 
 pub use index::{IndexInfo, IndexState};
 pub use log::LogInfo;
+pub use set_aside::SetAside;
 
 use crate::index::Beside;
-use crate::index::succession::SUCCESSION_DIRS;
+use crate::index::succession::Succession;
 use crate::inspect::StorePlace;
 use crate::log::{Holder, LogError};
 
@@ -40,8 +42,18 @@ pub struct StoreInfo {
     pub index: IndexInfo,
     /// What a rebuild that was stopped, or is under way, has beside the index.
     pub rebuild_dirs: Vec<&'static str>,
+    /// What repairs have kept, in order of their names.
+    pub set_aside: Vec<SetAside>,
     /// Bytes that may still be used on the log's disk.
     pub disk_free_bytes: Option<u64>,
+}
+
+impl StoreInfo {
+    /// Whether a repair was stopped, so that no server starts.
+    pub fn has_stopped_repair(&self) -> bool {
+        let is_at_work = matches!(self.holder, Holder::Process { .. });
+        !is_at_work && self.set_aside.iter().any(|kept| kept.is_unfinished)
+    }
 }
 
 /// Why there is none.
@@ -77,13 +89,13 @@ pub fn info(options: &InfoOptions<'_>) -> Result<StoreInfo, InfoError> {
     // Before the log: an index that is written meanwhile would else be ahead of it.
     let index = index::look(place.index_dir(), log_id, beside, options);
     let log = log::look(&place)?;
-    let is_there = |name: &&str| data_dir.join(name).exists();
     Ok(StoreInfo {
         data_dir: data_dir.to_owned(),
         holder,
-        index: index.beside(log.last_seq),
+        index: index.beside(log.last_seq, log.damage.is_some()),
         log,
-        rebuild_dirs: SUCCESSION_DIRS.into_iter().filter(is_there).collect(),
+        rebuild_dirs: Succession::of(data_dir).left_overs(),
+        set_aside: set_aside::look(data_dir),
         disk_free_bytes: place.free_bytes().ok(),
     })
 }

@@ -120,13 +120,13 @@ pub fn rebuild_locked(
     told: &mut dyn FnMut(Progress),
 ) -> Result<Rebuilt, RebuildError> {
     let data_dir = &options.data_dir;
-    let place = StorePlace::new(data_dir);
     let succession = Succession::of(data_dir);
     let in_dir = |source| RebuildError::Directory {
         path: data_dir.clone(),
         source,
     };
     succession.put_in_place().map_err(in_dir)?;
+    let place = StorePlace::new(data_dir);
     if succession.remove_left_overs().map_err(in_dir)? {
         told(Progress::LeftOversRemoved);
     }
