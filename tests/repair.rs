@@ -22,10 +22,16 @@ mod tree;
 
 #[path = "repair/damages.rs"]
 mod damages;
+#[path = "repair/holes.rs"]
+mod holes;
 #[path = "repair/kills.rs"]
 mod kills;
+#[path = "repair/rebuilds.rs"]
+mod rebuilds;
 #[path = "repair/refused.rs"]
 mod refused;
+#[path = "repair/room.rs"]
+mod room;
 #[path = "repair/scene.rs"]
 mod scene;
 
@@ -60,6 +66,8 @@ lost        seqs 21 to 30 (10)
             the index knows of 8 that were stored: orders 8
 next        seq 91
 index       is made anew, and all is verified
+            <room>
+            <room>
 repair      nothing is changed yet: oncelog repair --data-dir <dir> --yes
 ",
         name = frame.segment,

@@ -4,16 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use crate::client::Client;
-use crate::mount::SmallDisk;
 use crate::process::Oncelog;
-use crate::scene::{Scene, change, events, publish, repair, says};
-use crate::skipped::say_skipped;
+use crate::scene::{Scene, publish, repair, says};
 use crate::store::segments;
-use crate::tree::{assert_same, copy, names, tree};
+use crate::tree::{assert_same, names, tree};
 
 /// Refused with these words; gives all that was said.
 #[track_caller]
-fn assert_refused(data_dir: &Path, options: &[&str], words: &[&str]) -> String {
+pub(super) fn assert_refused(data_dir: &Path, options: &[&str], words: &[&str]) -> String {
     let ended = repair(data_dir, options);
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(ended.stdout.is_empty());
@@ -76,41 +74,4 @@ fn a_link_under_a_segments_name_is_not_replaced() {
     );
     assert_same(&before, &scene.path().join("log"));
     assert_eq!(names(scene.path()), ["index", "lock", "log"]);
-}
-
-#[test]
-fn a_disk_that_gets_full_stops_it_and_nothing_is_lost() {
-    let mounted = tempfile::tempdir().expect("a directory");
-    let Some(disk) = SmallDisk::mount(mounted.path(), 160 << 10) else {
-        return say_skipped("a repair on a full disk: none can be mounted");
-    };
-    let scene = Scene::new();
-    for segment in &segments(scene.path())[..2] {
-        change(segment, |bytes| bytes[200] ^= 1);
-    }
-    let expected = events(scene.path());
-    let data_dir = mounted.path().join("data");
-    copy(scene.path(), &data_dir);
-    for name in names(&data_dir.join("log")) {
-        if name.starts_with(".tmp-") {
-            fs::remove_file(data_dir.join("log").join(name)).expect("it");
-        }
-    }
-    disk.fill();
-    for free_kib in [0, 4, 16] {
-        let filler = fs::OpenOptions::new().write(true).open(disk.filler());
-        let filler = filler.expect("the filler");
-        let filled = filler.metadata().expect("its length").len();
-        filler
-            .set_len(filled - (free_kib << 10))
-            .expect("it can be cut");
-        // Where the log had room, the index has not.
-        let said = assert_refused(&data_dir, &["--yes"], &["full|No space", "nothing is lost"]);
-        assert_eq!(said.lines().count(), 2, "{said}");
-        assert!(events(&data_dir) == expected, "{free_kib}");
-        disk.fill();
-    }
-    fs::remove_file(disk.filler()).expect("the filler");
-    says(&data_dir, &["--yes"], 0);
-    assert!(events(&data_dir) == expected);
 }

@@ -133,6 +133,7 @@ pub(super) fn shown(data_dir: &Path, options: &[&str], code: i32) -> String {
         .map(|line| match line.split_once("set-aside-") {
             _ if line.starts_with("log ") => "log         <id>".to_owned(),
             _ if line.starts_with("oncelog ") => "oncelog     <version>".to_owned(),
+            _ if line.ends_with(" are free") => "            <room>".to_owned(),
             Some((before, _)) => format!("{before}<set-aside>"),
             None => line.to_owned(),
         });

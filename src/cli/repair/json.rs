@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::outcome::state_of_useless;
 use crate::event::Seq;
-use crate::inspect::repair::{OldIndex, Outcome, Repair};
+use crate::inspect::repair::{OldIndex, Outcome, Repair, Room};
 use crate::inspect::wrong_json;
 use crate::log::mending::{NewSegment, Plan};
 use crate::render::rfc3339;
@@ -18,6 +18,9 @@ pub(super) fn of(repair: &Repair) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "at": rfc3339(repair.begun_at),
         "was_stopped": repair.was_stopped,
+        "rebuild_dirs": repair.rebuild_dirs,
+        "room": repair.rooms.of_store.iter().map(room).collect::<Vec<_>>(),
+        "room_to_verify": room(&repair.rooms.of_verifying),
         "has_work": repair.has_work(),
         "wrong_total": plan.wrong_count,
         "wrong": plan.wrong.iter().filter_map(wrong_json).collect::<Vec<_>>(),
@@ -39,6 +42,14 @@ pub(super) fn of(repair: &Repair) -> Value {
         },
         "next_seq": plan.next_seq,
         "done": repair.outcome.as_ref().map(done),
+    })
+}
+
+fn room(room: &Room) -> Value {
+    json!({
+        "dir": room.dir.to_string_lossy(),
+        "needed_bytes": room.needed_bytes,
+        "free_bytes": room.free_bytes,
     })
 }
 

@@ -139,6 +139,9 @@ fn advice(error: &RepairError) -> Option<&'static str> {
         RepairError::Log(LogError::Io { source, .. }) | RepairError::Directory { source, .. } => {
             source
         }
+        RepairError::NoRoom(_) => {
+            return Some("nothing was changed; make room there, and run it again");
+        }
         RepairError::Index(_) => {
             return Some("nothing is lost; put that right, and run oncelog repair --yes again");
         }

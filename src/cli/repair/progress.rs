@@ -25,7 +25,7 @@ impl RepairProgress {
     pub(super) fn take(&self, progress: Progress) {
         let seconds = self.begun.elapsed().as_secs();
         self.voice.progress(|| match progress {
-            Progress::Planning => "reading the log".into(),
+            Progress::Planning { seq, of } => format!("reading the log: seq {seq} of {of}"),
             Progress::Mending(Step { segment, done, of }) => {
                 format!("writing {segment}: {} of {of}", done + 1)
             }

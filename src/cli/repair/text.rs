@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use indicatif::BinaryBytes;
+
 use crate::cli::lines::Lines;
 use crate::event::Seq;
-use crate::inspect::repair::{OldIndex, Outcome, Repair};
+use crate::inspect::repair::{OldIndex, Outcome, Repair, Rooms};
 use crate::inspect::wrong_text;
 use crate::log::mending::{NewSegment, Plan};
 
@@ -26,10 +28,16 @@ pub(super) fn of(repair: &Repair, data_dir: &Path) -> String {
         Some(outcome) => done(outcome, &mut lines),
         None => {
             lines.say("index", "is made anew, and all is verified");
+            rooms(&repair.rooms, &mut lines);
             let dir = data_dir.display();
             lines.say(
                 "repair",
-                format!("nothing is changed yet: oncelog repair --data-dir {dir} --yes"),
+                match repair.rooms.too_little() {
+                    None => {
+                        format!("nothing is changed yet: oncelog repair --data-dir {dir} --yes")
+                    }
+                    Some(_) => "cannot be done before there is more room".into(),
+                },
             );
         }
     }
@@ -58,6 +66,11 @@ fn damage(repair: &Repair, lines: &mut Lines) {
     if repair.was_stopped {
         lines.say("note", "a repair was stopped; this one goes on from there");
     }
+    if !repair.rebuild_dirs.is_empty() {
+        let dirs = repair.rebuild_dirs.join(", ");
+        let text = format!("a rebuild was stopped, and what it left is put in order: {dirs}");
+        lines.say("note", text);
+    }
     if let (true, Some(torn)) = (plan.is_empty(), &plan.end.torn) {
         let bytes = torn.end - plan.end.offset;
         lines.say(
@@ -81,6 +94,30 @@ fn plan(plan: &Plan, lines: &mut Lines) {
     for stray in &plan.left {
         lines.say("left", stray);
     }
+}
+
+fn rooms(rooms: &Rooms, lines: &mut Lines) {
+    let size = |bytes| BinaryBytes(bytes).to_string();
+    for room in &rooms.of_store {
+        let (needed, free) = (size(room.needed_bytes), size(room.free_bytes));
+        let dir = room.dir.display();
+        let label = if room.suffices() { "room" } else { "NO ROOM" };
+        lines.say(
+            label,
+            format!("{needed} or somewhat more in {dir}, where {free} are free"),
+        );
+    }
+    let room = &rooms.of_verifying;
+    let (needed, free) = (size(room.needed_bytes), size(room.free_bytes));
+    let dir = room.dir.display();
+    let other = match room.suffices() {
+        true => "",
+        false => ": too little, --tmp-dir names another place",
+    };
+    lines.say(
+        "",
+        format!("about {needed} in {dir} to verify it, where {free} are free{other}"),
+    );
 }
 
 fn new_segment(new: &NewSegment) -> String {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::Room;
 use crate::index::IndexError;
 use crate::inspect::rebuild::RebuildError;
 use crate::log::{LockError, LogError};
@@ -28,6 +29,12 @@ pub enum RepairError {
          or take it away", .0.display()
     )]
     InTheWay(PathBuf),
+    /// There is too little room, and nothing was changed.
+    #[error(
+        "the repair takes {} bytes in {}, and {} are free there",
+        .0.needed_bytes, .0.dir.display(), .0.free_bytes
+    )]
+    NoRoom(Room),
     /// A directory or file beside the log cannot be made, renamed or removed.
     #[error("cannot change {}: {source}", path.display())]
     Directory {

@@ -9,11 +9,13 @@
 //! |---|---|
 //! | `keeping` | the directory for what is kept, and the reports in it |
 //! | `old_index` | what the index from before still tells |
+//! | `room` | how much room it takes, and how much there is |
 //! | `error` | why it could not be done |
 
 mod error;
 mod keeping;
 mod old_index;
+mod room;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,10 +23,13 @@ use std::sync::Arc;
 
 pub use error::RepairError;
 pub use old_index::{LostTopics, OldIndex};
+pub use room::{Room, Rooms};
 
 use super::StorePlace;
 use super::rebuild::{self, RebuildError, RebuildOptions, rebuild_locked};
+use super::verdicts::TELL_EACH_SEQS;
 use super::verify::{self, Verified, VerifyError, VerifyOptions, verify};
+use crate::event::Seq;
 use crate::index::Index;
 use crate::index::succession::Succession;
 use crate::log::mending::{Mender, Plan, Step, plan};
@@ -49,7 +54,12 @@ pub struct RepairOptions<'o> {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The log is read.
-    Planning,
+    Planning {
+        /// Up to here.
+        seq: Seq,
+        /// Of so much.
+        of: Seq,
+    },
     /// Segments are written.
     Mending(Step),
     /// The index is made anew.
@@ -73,6 +83,10 @@ pub struct Repair {
     pub lost_topics: Option<LostTopics>,
     /// An earlier repair was stopped, and this one finishes it.
     pub was_stopped: bool,
+    /// What a rebuild that was stopped has left beside the index, and is put in order first.
+    pub rebuild_dirs: Vec<&'static str>,
+    /// How much room it takes, and how much there was.
+    pub rooms: Rooms,
     /// What was done; none if nothing was.
     pub outcome: Option<Outcome>,
 }
@@ -133,9 +147,9 @@ pub fn repair(
         let succession = Succession::of(options.data_dir);
         succession.put_in_place().map_err(in_dir)?;
     }
-    told(Progress::Planning);
+    let place = StorePlace::new(options.data_dir);
     let keeping = Keeping::of(options.data_dir);
-    let mut repair = planned(&place, options, &keeping)?;
+    let mut repair = planned(&place, options, &keeping, told)?;
     let Some(lock) = lock.filter(|_| repair.has_work()) else {
         return Ok(repair);
     };
@@ -144,11 +158,23 @@ pub fn repair(
             place.log_dir().join(segment.file_name()),
         ));
     }
+    if let Some(room) = repair.rooms.too_little() {
+        return Err(RepairError::NoRoom(room.clone()));
+    }
+    let mender = Mender {
+        storage: &FileSystem,
+        dir: place.log_dir(),
+        set_aside: keeping.unfinished(),
+        needed_bytes: repair.rooms.on_log_disk(),
+        now: repair.begun_at,
+        give: &|path| give_to_owner_of(place.log_dir(), path),
+    };
+    mender.make_room()?;
     keeping.begin().map_err(in_dir)?;
     keeping
         .report("plan", reporter, &repair)
         .map_err(|source| keeping.error(source))?;
-    mend(&place, &keeping, &repair, told)?;
+    mender.act(&repair.plan, &mut |step| told(Progress::Mending(step)))?;
     let index_left = index_anew(&place, options, &lock, told)?;
     let verified = verified(options, told);
     let kept_in = keeping.final_dir(repair.begun_at).map_err(in_dir)?;
@@ -187,14 +213,24 @@ fn planned(
     place: &StorePlace,
     options: &RepairOptions<'_>,
     keeping: &Keeping,
+    told: &mut dyn FnMut(Progress),
 ) -> Result<Repair, RepairError> {
     let log_id = place.check()?;
     let (old_index, stored) = old_index::look(place, log_id, options.scratch)?;
     let storage: Arc<dyn Storage> = Arc::new(FileSystem);
     let flushed = old_index.flushed();
-    let plan = plan(&storage, place.log_dir(), flushed, keeping.unfinished())?;
+    let mut tell_at = Seq::ZERO;
+    let mut read_to = |seq: Seq, of| {
+        if seq >= tell_at {
+            tell_at = seq.plus(TELL_EACH_SEQS);
+            told(Progress::Planning { seq, of });
+        }
+    };
+    let (dir, kept) = (place.log_dir(), keeping.unfinished());
+    let plan = plan(&storage, dir, flushed, kept, &mut read_to)?;
     let holes: Vec<_> = plan.holes().collect();
     let lost_topics = stored.and_then(|stored| LostTopics::of(&stored, &holes));
+    let rooms = Rooms::of(place, &plan, &old_index, options.scratch)?;
     Ok(Repair {
         log_id,
         begun_at: jiff::Timestamp::now().as_microsecond(),
@@ -202,25 +238,10 @@ fn planned(
         old_index,
         lost_topics,
         was_stopped: keeping.is_unfinished(),
+        rebuild_dirs: Succession::of(options.data_dir).left_overs(),
+        rooms,
         outcome: None,
     })
-}
-
-fn mend(
-    place: &StorePlace,
-    keeping: &Keeping,
-    repair: &Repair,
-    told: &mut dyn FnMut(Progress),
-) -> Result<(), RepairError> {
-    let mender = Mender {
-        storage: &FileSystem,
-        dir: place.log_dir(),
-        set_aside: keeping.unfinished(),
-        now: repair.begun_at,
-        give: &|path| give_to_owner_of(place.log_dir(), path),
-    };
-    mender.act(&repair.plan, &mut |step| told(Progress::Mending(step)))?;
-    Ok(())
 }
 
 /// Makes the index anew. Where it cannot be replaced by a rename it is emptied, and the error says

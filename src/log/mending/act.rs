@@ -8,9 +8,12 @@ use super::aside::set_aside;
 use super::plan::Plan;
 use super::write::Writing;
 use crate::log::error::LogError;
-use crate::log::inventory::Inventory;
+use crate::log::inventory::{Inventory, RESERVE_NAME};
 use crate::log::segment::SegmentId;
 use crate::log::storage::Storage;
+
+/// For directories and reports.
+const BESIDE_BYTES: u64 = 1 << 20;
 
 /// How far it is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Mender<'m> {
     pub dir: &'m Path,
     /// Where the old files are kept: a directory beside it, which is made if it is not there.
     pub set_aside: &'m Path,
+    /// So much is about to be taken on its disk, for the index too.
+    pub needed_bytes: u64,
     /// The time, µs UTC.
     pub now: i64,
     /// Gives a file that was made to whoever the log is of.
@@ -38,6 +43,24 @@ pub struct Mender<'m> {
 }
 
 impl Mender<'_> {
+    /// Makes room for it, before anything else: what never became segments goes, and the reserve
+    /// where there is too little without it. A server makes both anew as soon as there is room.
+    ///
+    /// # Errors
+    /// I/O errors. Nothing of the log was changed.
+    pub fn make_room(&self) -> Result<(), LogError> {
+        let Mender { storage, dir, .. } = *self;
+        for name in Inventory::read(storage, dir)?.left_overs {
+            self.remove(&dir.join(name))?;
+        }
+        let free_bytes = storage.free_bytes(dir);
+        if free_bytes.is_ok_and(|free| free < self.needed_bytes + BESIDE_BYTES) {
+            // It may not be there.
+            drop(storage.remove(&dir.join(RESERVE_NAME)));
+        }
+        Ok(())
+    }
+
     /// Does what is planned.
     ///
     /// # Errors
@@ -55,9 +78,6 @@ impl Mender<'_> {
             .create_dir(aside)
             .map_err(LogError::io("create", aside))?;
         self.sync(parent)?;
-        for name in Inventory::read(storage, dir)?.left_overs {
-            self.remove(&dir.join(name))?;
-        }
         let mut seconds = HashMap::new();
         for id in &plan.set_aside {
             let path = dir.join(id.file_name());

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::misplaced::Misplaced;
 use crate::event::Seq;
 use crate::log::error::{Evidence, Fault, LogError};
-use crate::log::format::{FrameType, LogId};
+use crate::log::format::{FrameType, HEADER_BYTES, LogId};
 use crate::log::inventory::Inventory;
 use crate::log::reader::Frame;
 use crate::log::segment::SegmentId;
@@ -77,6 +77,14 @@ impl NewSegment {
         self.pieces.last().map_or(self.id.0, Piece::next)
     }
 
+    fn bytes(&self) -> u64 {
+        let kept = self.pieces.iter().map(|piece| match piece {
+            Piece::Kept { offset, end, .. } => end - offset,
+            Piece::Hole { .. } => 0,
+        });
+        HEADER_BYTES as u64 + kept.sum::<u64>()
+    }
+
     /// The seqs that are kept, as `[first, next)`; those next to each other in one.
     pub fn kept(&self) -> impl Iterator<Item = (Seq, Seq)> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -134,6 +142,11 @@ impl Plan {
         self.new_segments.iter().flat_map(NewSegment::holes)
     }
 
+    /// What the new segments take, but for their seals and holes.
+    pub fn new_bytes(&self) -> u64 {
+        self.new_segments.iter().map(NewSegment::bytes).sum()
+    }
+
     /// Something that is no plain file, and has a name that a new segment must have.
     pub fn in_the_way(&self) -> Option<SegmentId> {
         let names = self.left.iter().map(|stray| stray.segment);
@@ -144,7 +157,7 @@ impl Plan {
 }
 
 /// Plans it. `index_flushed` is up to where this log's index was flushed; in `set_aside` an earlier
-/// attempt may have kept segments.
+/// attempt may have kept segments. `told` is told which seq it has come to, of so many.
 ///
 /// # Errors
 /// As those of a sweep; [`LogError::Foreign`] when not one segment is of the log that `log.meta`
@@ -154,6 +167,7 @@ pub fn plan(
     dir: &Path,
     index_flushed: Option<Seq>,
     set_aside: &Path,
+    told: &mut dyn FnMut(Seq, Seq),
 ) -> Result<Plan, LogError> {
     let options = SweepOptions {
         index_flushed,
@@ -181,7 +195,10 @@ pub fn plan(
     };
     while let Some(found) = sweep.next()? {
         match found {
-            Found::Frame(frame) => planning.frame(&sweep, &frame)?,
+            Found::Frame(frame) => {
+                planning.frame(&sweep, &frame)?;
+                told(frame.header.last_seq(), sweep.end().due.previous());
+            }
             other => planning.wrong(other),
         }
     }

@@ -21,6 +21,7 @@ use super::sweep::opened;
 use crate::event::Seq;
 use crate::log::LogError;
 use crate::log::format::FrameType;
+use crate::log::inventory::RESERVE_NAME;
 use crate::log::mending::{Mender, Plan, plan};
 use crate::log::storage::simulated::{FailKind, OpKind, Operation, SimulatedDisk, Survival};
 use crate::log::storage::{Storage, is_disk_full};
@@ -36,6 +37,7 @@ fn planned(disk: &SimulatedDisk, index: Option<u64>) -> Result<Plan, LogError> {
         Path::new(LOG),
         index.map(Seq::new),
         Path::new(ASIDE),
+        &mut |_, _| {},
     )
 }
 
@@ -45,9 +47,11 @@ fn mend(disk: &SimulatedDisk, index: Option<u64>) -> Result<Plan, LogError> {
         storage: disk,
         dir: Path::new(LOG),
         set_aside: Path::new(ASIDE),
+        needed_bytes: 0,
         now: NOW,
         give: &|_| Ok(()),
     };
+    mender.make_room()?;
     mender.act(&plan, &mut |_| {})?;
     Ok(plan)
 }
@@ -295,12 +299,14 @@ fn a_full_disk_stops_it_and_nothing_is_lost() {
     let expected = events(&read(&disk, None).0);
     let used: usize = names(&disk, "")
         .iter()
-        .filter(|name| !name.starts_with(".tmp-"))
+        .filter(|name| !name.starts_with(".tmp-") && *name != RESERVE_NAME)
         .map(|name| disk.read_file(in_log(name)).len())
         .sum();
     for free in [0, 64, 300, 500] {
         let full = disk.crash(Survival::Everything);
         full.set_capacity(Some(used as u64 + free));
+        let reserve = in_log(RESERVE_NAME);
+        full.remove(Path::new(&reserve)).expect("the reserve");
         match mend(&full, None) {
             Err(LogError::Io { source, .. }) if is_disk_full(&source) => {}
             other => panic!("{free}: {other:?}"),
@@ -311,6 +317,12 @@ fn a_full_disk_stops_it_and_nothing_is_lost() {
         let plan = mend(&full, None).expect("there is room");
         assert_mended(&full, None, &expected, plan.next_seq.get(), "with room");
     }
+    // That is what the reserve is for.
+    let full = disk.crash(Survival::Everything);
+    let reserved = disk.read_file(in_log(RESERVE_NAME)).len();
+    full.set_capacity(Some((used + reserved) as u64));
+    mend(&full, None).expect("the reserve is given up for it");
+    assert!(names(&full, RESERVE_NAME).is_empty());
 }
 
 #[test]
