@@ -4,6 +4,7 @@
 //! to be used, port taken; 3 refused because of what lies in the data directory.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::damage_report;
+use super::damage_report::RefusedStart;
 use super::logging;
 use super::stops::Stops;
 use crate::config::{ServeConfig, ServeOptions, unknown_variables};
@@ -111,7 +112,7 @@ async fn serve(config: ServeConfig) -> ExitCode {
     };
     let store = match opened {
         Ok(store) => store,
-        Err(code) => return code,
+        Err(refused) => return refused_with_report(refused, &data_dir, &mut stops).await,
     };
     tracing::info!(
         "oncelog {} serves log {} on {} from {}: {}",
@@ -176,7 +177,7 @@ async fn open(
     listeners: &[std::net::TcpListener],
     http: HttpOptions,
     options: StoreOptions,
-) -> Result<Arc<Store>, ExitCode> {
+) -> Result<Arc<Store>, Refused> {
     let opening = HttpOptions {
         drain: OPENING_DRAIN,
         ..http
@@ -188,7 +189,6 @@ async fn open(
             let _ = hears.await;
         }))
     });
-    let data_dir = options.data_dir.clone();
     let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
     drop(tell);
     if let Ok(answering) = answering {
@@ -197,20 +197,46 @@ async fn open(
     }
     match opened {
         Ok(Ok(store)) => Ok(Arc::new(store)),
-        Ok(Err(error)) => {
-            let code = refused(&error);
-            if error.is_of_damage() {
-                let report = move || damage_report::of_refused_start(&data_dir);
-                // A panic was reported when it happened.
-                let _ = tokio::task::spawn_blocking(report).await;
-            }
-            Err(code)
-        }
+        Ok(Err(error)) => Err(Refused {
+            code: refused(&error),
+            is_of_damage: error.is_of_damage(),
+        }),
         Err(error) => {
             super::say_error(&error);
-            Err(ExitCode::from(FAILED))
+            Err(Refused {
+                code: FAILED,
+                is_of_damage: false,
+            })
         }
     }
+}
+
+/// A store that could not be opened; why was said.
+struct Refused {
+    code: u8,
+    is_of_damage: bool,
+}
+
+/// Ends a start that was refused. A signal breaks the report off, and changes nothing of why the
+/// start was refused.
+async fn refused_with_report(refused: Refused, data_dir: &Path, stops: &mut Stops) -> ExitCode {
+    let Refused { code, is_of_damage } = refused;
+    if is_of_damage {
+        let report = RefusedStart::new(data_dir);
+        let scratch = report.scratch();
+        tokio::select! {
+            // A panic was reported when it happened.
+            _ = tokio::task::spawn_blocking(move || report.say()) => {}
+            _ = stops.next() => {
+                if let Some(scratch) = scratch {
+                    // If this fails, who empties the system's temporary directory does it.
+                    let _ = std::fs::remove_dir_all(scratch);
+                }
+                logging::exit(i32::from(code))
+            }
+        }
+    }
+    ExitCode::from(code)
 }
 
 /// Leaves log and index clean, unless the log is poisoned or the disk does not answer.
@@ -265,16 +291,16 @@ fn tokio_listeners(listeners: &[std::net::TcpListener]) -> io::Result<Vec<TcpLis
         .collect()
 }
 
-fn refused(error: &OpenError) -> ExitCode {
+fn refused(error: &OpenError) -> u8 {
     super::say_error(error);
     if let Some(advice) = error.advice() {
         super::say(advice);
     }
-    ExitCode::from(match error.kind() {
+    match error.kind() {
         OpenFailure::Refused => REFUSED,
         OpenFailure::Unusable => UNUSABLE,
         OpenFailure::Failed => FAILED,
-    })
+    }
 }
 
 /// As many open files as the system allows: connections and segments need them.

@@ -4,10 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Shape, event};
-use crate::process::{Ended, Oncelog, run_command, serve_command};
+use crate::process::{Ended, Oncelog, Starting, run_command, serve_command};
 use crate::scene::{mixed_store, says, shown, verify};
 use crate::store::{damage, frames, segments, store_of_three_lives};
 use crate::tree::copy;
@@ -269,4 +270,29 @@ fn a_start_that_refuses_reports_where_it_can() {
         "{said}"
     );
     assert_eq!(verify(later.path(), &[]).code, Some(2));
+}
+
+/// What ends the report early changes nothing of why the start was refused.
+#[test]
+fn a_signal_while_the_report_is_made_leaves_the_code_of_the_refusal() {
+    let store = store_of_three_lives();
+    damage(store.path(), 1);
+    // Zeros without blocks, in which frames are looked for: that takes a while.
+    let first = &segments(store.path())[0];
+    let first = fs::OpenOptions::new().write(true).open(first);
+    let first = first.expect("a segment");
+    first.set_len(4 << 30).expect("it gets longer");
+    for signal in [Signal::TERM, Signal::INT] {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let mut serve = serve_command(store.path(), &[]);
+        serve.env("TMPDIR", scratch.path());
+        let mut starting = Starting::spawn(serve);
+        starting.wait_for_line("starting again will not help");
+        starting.signal(signal);
+        let ended = starting.end();
+        assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("choices"), "{}", ended.stderr);
+        let left = fs::read_dir(scratch.path()).expect("a directory").count();
+        assert_eq!(left, 0);
+    }
 }

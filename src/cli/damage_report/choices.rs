@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::inspect::verify::{IndexChecked, Verified};
 use crate::log::LOG_DIR;
+use crate::log::segment::SegmentId;
 use crate::log::sweep::Found;
 
 /// One of several ways to go on.
@@ -122,12 +123,16 @@ pub(super) fn command(name: &str, data_dir: &Path) -> String {
     format!("oncelog {name} --data-dir {dir}")
 }
 
-/// How long the files of a log are, all together.
+/// How long the segments of a log are, all together.
 pub(super) fn log_bytes(data_dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(data_dir.join(LOG_DIR)) else {
         return 0;
     };
-    let bytes = entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
+    let segments = entries.flatten().filter(|entry| {
+        let name = entry.file_name();
+        name.to_str().and_then(SegmentId::from_file_name).is_some()
+    });
+    let bytes = segments.filter_map(|entry| Some(entry.metadata().ok()?.len()));
     bytes.sum()
 }
 

@@ -2,59 +2,23 @@
 //! and by `serve` when it refuses to start.
 
 mod choices;
+mod refused_start;
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 pub(super) use choices::choices;
+pub(super) use refused_start::RefusedStart;
 
 use crate::cli::lines::Lines;
 use crate::index::fold::Verdict;
-use crate::inspect::verify::{
-    LogChecked, LostEvent, LostEvents, SeqRanges, Verified, VerifyOptions, verify,
-};
+use crate::inspect::verify::{LogChecked, LostEvent, LostEvents, SeqRanges, Verified};
 use crate::inspect::wrong_text;
 use crate::log::Holder;
 
-use super::logging;
-use super::scratch::scratch_dir;
-
 /// How many stretches, topics and events are shown to people.
 const SHOWN: usize = 20;
-/// A log that is larger is not read by a start that refuses: somebody waits for its end.
-const READ_BYTES_MAX: u64 = 8 << 30;
-
-/// What a start that was refused says of the log, which it did not go through to its end.
-pub(super) fn of_refused_start(data_dir: &Path) {
-    let verify_it = format!("{} --log-only", choices::command("verify", data_dir));
-    let log_bytes = choices::log_bytes(data_dir);
-    let verified = (log_bytes <= READ_BYTES_MAX)
-        .then(|| scratch_dir(None).ok())
-        .flatten()
-        .and_then(|scratch| {
-            let options = VerifyOptions {
-                data_dir,
-                folds: false,
-                scratch: scratch.path(),
-                filter_memory_bytes: 0,
-            };
-            verify(&options, None, &mut |_| {}).ok()
-        });
-    let mut lines = Lines::default();
-    match &verified {
-        Some(verified) => {
-            damage(verified, &mut lines);
-            advice(verified, data_dir, &mut lines);
-        }
-        // Also where it cannot be read: that was said.
-        None => lines.say("report", format!("{verify_it} says what is intact")),
-    }
-    for line in lines.text.lines() {
-        logging::say(line);
-    }
-}
-
 /// What is wrong with the log, and what is not.
 pub(super) fn damage(verified: &Verified, lines: &mut Lines) {
     let log = &verified.log;
