@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, Seq};
+use crate::event::{Event, KeyRule, Seq};
 use crate::index::digest::{CanonicalDigest, KeyDigest, PayloadDigest};
 use crate::index::fold::{Arrival, Arrivals, FoldInput};
 use crate::index::{Foresight, Index};
@@ -19,6 +19,8 @@ pub struct LoggedFrame {
     pub first_seq: Seq,
     /// What it takes in the log.
     pub frame_bytes: u64,
+    /// By which its events are known.
+    pub key_rule: Option<KeyRule>,
     content: Content,
 }
 
@@ -81,6 +83,7 @@ impl LoggedFrame {
         LoggedFrame {
             first_seq: frame.header.first_seq,
             frame_bytes: frame.header.frame_bytes(),
+            key_rule: frame.header.rule(),
             content,
         }
     }

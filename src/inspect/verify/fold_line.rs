@@ -209,9 +209,9 @@ impl Folding {
     }
 
     fn fold(&mut self, part: &Part) -> Result<(), FoldFailed> {
-        let (first, input) = match part {
-            Part::Frame(frame) => (frame.first_seq, frame.input()),
-            Part::Lost { first, count } => (*first, FoldInput::Hole(*count)),
+        let (first, rule, input) = match part {
+            Part::Frame(frame) => (frame.first_seq, frame.key_rule, frame.input()),
+            Part::Lost { first, count } => (*first, None, FoldInput::Hole(*count)),
         };
         let judged = apply_offline(&self.index, first, input, None, &self.payloads)?;
         let folded = &mut self.folded;
@@ -221,7 +221,7 @@ impl Folding {
         }
         match &mut folded.receipts {
             Some(receipts) => receipts
-                .part(first, input, &judged)
+                .part(first, rule, input, &judged)
                 .map_err(FoldFailed::Receipts),
             None => Ok(()),
         }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::record::Record;
 use super::sorted::Sorted;
-use crate::event::Seq;
+use crate::event::{KeyRule, Seq};
 use crate::index::digest::PayloadDigest;
-use crate::index::fold::{FoldInput, Judged, Verdict};
+use crate::index::fold::{Arrivals, FoldInput, Judged, Verdict};
 use crate::log::LogId;
 use crate::render::verdict::verdict_name;
 
@@ -64,6 +64,8 @@ pub enum Broken {
     Lost,
     /// Another event stands there.
     OtherEvent,
+    /// The event there is known by its source, and the receipt names none.
+    NoSource,
     /// The event stands there with another payload.
     OtherPayload(PayloadDigest),
     /// The verdict on it is another one.
@@ -77,6 +79,10 @@ impl std::fmt::Display for Broken {
             Broken::BeyondEnd(last) => write!(f, "the log ends with seq {last}"),
             Broken::Lost => write!(f, "that seq is damaged or missing"),
             Broken::OtherEvent => write!(f, "another event has that seq"),
+            Broken::NoSource => write!(
+                f,
+                "the event there is known by its source, and the receipt names none"
+            ),
             Broken::OtherPayload(digest) => write!(f, "its payload has the digest {digest}"),
             Broken::OtherVerdict(judged) => write!(
                 f,
@@ -96,6 +102,7 @@ impl Broken {
             Broken::BeyondEnd(_) => "beyond_end",
             Broken::Lost => "lost",
             Broken::OtherEvent => "other_event",
+            Broken::NoSource => "no_source",
             Broken::OtherPayload(_) => "other_payload",
             Broken::OtherVerdict(_) => "other_verdict",
         }
@@ -175,35 +182,24 @@ pub(in crate::inspect::verify) struct ReceiptCheck {
 }
 
 impl ReceiptCheck {
-    /// Holds those of a stretch of the log against it: what was folded from this seq on, and with
-    /// which verdicts.
+    /// Holds those of a stretch of the log against it: what was folded from this seq on, by which
+    /// rule its events are known, and with which verdicts.
     ///
     /// # Errors
     /// The receipts cannot be read back.
     pub(in crate::inspect::verify) fn part(
         &mut self,
         first: Seq,
+        rule: Option<KeyRule>,
         input: FoldInput<'_>,
         judged: &[Judged],
     ) -> io::Result<()> {
         let next = first.plus(input.count());
         while let Some(record) = self.sorted.next_before(next)? {
             let place = record.seq.since(first) as usize;
-            let why = match (input, judged.get(place)) {
-                (FoldInput::Arrivals(arrivals), Some(judged)) => {
-                    let arrival = &arrivals.list[place];
-                    let is_as_promised = record.verdict.is_none_or(|verdict| {
-                        (verdict, record.original_seq) == (judged.verdict, judged.original_seq)
-                    });
-                    if arrival.key != record.key {
-                        Some(Broken::OtherEvent)
-                    } else if arrival.payload != record.payload {
-                        Some(Broken::OtherPayload(arrival.payload))
-                    } else if !is_as_promised {
-                        Some(Broken::OtherVerdict(*judged))
-                    } else {
-                        None
-                    }
+            let why = match (input, rule, judged.get(place)) {
+                (FoldInput::Arrivals(arrivals), Some(rule), Some(judged)) => {
+                    why_not(&record, rule, arrivals, place, judged)
                 }
                 _ => Some(Broken::Lost),
             };
@@ -224,5 +220,108 @@ impl ReceiptCheck {
             self.checked.broken(record, Broken::BeyondEnd(last));
         }
         Ok(self.checked)
+    }
+}
+
+/// Why a receipt does not hold, if it does not: held against the arrival in this place.
+fn why_not(
+    record: &Record,
+    rule: KeyRule,
+    arrivals: &Arrivals,
+    place: usize,
+    judged: &Judged,
+) -> Option<Broken> {
+    let arrival = &arrivals.list[place];
+    let topic = arrivals.topics.get(arrival.topic as usize);
+    let is_as_promised = record.verdict.is_none_or(|verdict| {
+        (verdict, record.original_seq) == (judged.verdict, judged.original_seq)
+    });
+    if rule == KeyRule::SourceAndId && record.source.is_empty() {
+        Some(Broken::NoSource)
+    } else if topic != Some(&record.topic) || arrival.key != record.key(rule) {
+        Some(Broken::OtherEvent)
+    } else if arrival.payload != record.payload {
+        Some(Broken::OtherPayload(arrival.payload))
+    } else if !is_as_promised {
+        Some(Broken::OtherVerdict(*judged))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ReceiptLines, read};
+    use super::*;
+    use crate::event::{Event, PayloadKind};
+
+    /// What is said of a receipt for the event (`t`, `s`, `1`), which is known by this rule.
+    fn broken(rule: KeyRule, names: &str) -> Vec<&'static str> {
+        let event = Event {
+            topic: "t".into(),
+            event_id: "1".into(),
+            source: "s".into(),
+            timestamp: None,
+            kind: PayloadKind::Json,
+            payload: b"{}",
+            attributes: Vec::new(),
+        };
+        let digest = PayloadDigest::of(event.kind, event.payload);
+        let line = format!(
+            r#"{{{names},"payload_digest":"{digest}","verdict":"stored","seq":1,"original_seq":1}}"#
+        );
+        let lines = ReceiptLines {
+            name: "test",
+            lines: &mut line.as_bytes(),
+        };
+        let scratch = tempfile::tempdir().expect("a directory");
+        let mut check =
+            read(lines, LogId([0; 16]), scratch.path(), &mut |_| {}).expect("a receipt");
+        let judged = [Judged {
+            seq: Seq::FIRST,
+            verdict: Verdict::Stored,
+            original_seq: Seq::FIRST,
+        }];
+        let arrivals = Arrivals::of(rule, [&event]);
+        let input = FoldInput::Arrivals(&arrivals);
+        check
+            .part(Seq::FIRST, Some(rule), input, &judged)
+            .expect("receipts");
+        let checked = check.finish(Seq::FIRST).expect("receipts");
+        assert_eq!(checked.count, 1, "{names}");
+        checked
+            .broken
+            .iter()
+            .map(|broken| broken.why.kind())
+            .collect()
+    }
+
+    #[test]
+    fn a_receipt_is_held_against_what_its_event_is_known_by() {
+        let by_topic = KeyRule::TopicAndId;
+        assert!(broken(by_topic, r#""topic":"t","event_id":"1""#).is_empty());
+        assert!(broken(by_topic, r#""topic":"t","source":"s","event_id":"1""#).is_empty());
+        assert_eq!(
+            broken(by_topic, r#""topic":"x","event_id":"1""#),
+            ["other_event"]
+        );
+        assert_eq!(
+            broken(by_topic, r#""topic":"t","event_id":"2""#),
+            ["other_event"]
+        );
+
+        let by_source = KeyRule::SourceAndId;
+        assert!(broken(by_source, r#""topic":"t","source":"s","event_id":"1""#).is_empty());
+        for names in [
+            r#""topic":"x","source":"s","event_id":"1""#,
+            r#""topic":"t","source":"x","event_id":"1""#,
+            r#""topic":"t","source":"s","event_id":"2""#,
+        ] {
+            assert_eq!(broken(by_source, names), ["other_event"], "{names}");
+        }
+        assert_eq!(
+            broken(by_source, r#""topic":"t","event_id":"1""#),
+            ["no_source"]
+        );
     }
 }

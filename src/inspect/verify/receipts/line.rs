@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::record::Record;
-use crate::event::{Event, KeyRule, NAME_BYTES_MAX, PayloadKind, Seq};
-use crate::index::digest::{KeyDigest, PayloadDigest};
+use crate::event::{NAME_BYTES_MAX, Seq};
+use crate::index::digest::PayloadDigest;
 use crate::index::fold::Verdict;
 use crate::log::LogId;
 
@@ -29,6 +29,9 @@ struct One<'l> {
     original_seq: Option<u64>,
     #[serde(borrow)]
     topic: Option<Cow<'l, str>>,
+    /// Only of an event that is known by it.
+    #[serde(borrow)]
+    source: Option<Cow<'l, str>>,
     #[serde(borrow)]
     event_id: Option<Cow<'l, str>>,
     payload_digest: Option<&'l str>,
@@ -88,7 +91,8 @@ fn record(one: &One<'_>, line: u64) -> Result<Record, String> {
             "a receipt has no topic, event_id and payload_digest: publish with ?receipts=all";
         return Err(text.into());
     };
-    if topic.len().max(event_id.len()) > NAME_BYTES_MAX {
+    let source = one.source.as_deref().unwrap_or_default();
+    if topic.len().max(event_id.len()).max(source.len()) > NAME_BYTES_MAX {
         return Err(format!("a name is longer than {NAME_BYTES_MAX} bytes"));
     }
     let payload = hex_16(digest).ok_or("payload_digest is not 32 hexadecimal digits")?;
@@ -107,25 +111,11 @@ fn record(one: &One<'_>, line: u64) -> Result<Record, String> {
         line,
         verdict,
         original_seq: Seq::new(one.original_seq.unwrap_or(0)),
-        key: key_of(topic, event_id),
         payload: PayloadDigest(payload),
         topic: topic.as_ref().into(),
+        source: source.into(),
         event_id: event_id.as_ref().into(),
     })
-}
-
-/// The key of an event that was published over HTTP.
-fn key_of(topic: &str, event_id: &str) -> KeyDigest {
-    let event = Event {
-        topic: topic.into(),
-        event_id: event_id.into(),
-        source: "".into(),
-        timestamp: None,
-        kind: PayloadKind::Json,
-        payload: b"",
-        attributes: Vec::new(),
-    };
-    KeyDigest::of(KeyRule::TopicAndId, &event)
 }
 
 fn hex_16(text: &str) -> Option<[u8; 16]> {

@@ -2,12 +2,12 @@
 
 use std::io::{self, Read, Write};
 
-use crate::event::Seq;
+use crate::event::{Event, KeyRule, PayloadKind, Seq};
 use crate::index::digest::{KeyDigest, PayloadDigest};
 use crate::index::fold::Verdict;
 
 /// What of a record has the same length in all of them.
-const FIXED_BYTES: usize = 8 + 8 + 8 + 1 + 16 + 16 + 2 + 2;
+const FIXED_BYTES: usize = 8 + 8 + 8 + 1 + 16 + 2 + 2 + 2;
 
 /// What a publisher was told of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,16 +19,31 @@ pub(super) struct Record {
     pub(super) verdict: Option<Verdict>,
     /// Zero while it was pending.
     pub(super) original_seq: Seq,
-    pub(super) key: KeyDigest,
     pub(super) payload: PayloadDigest,
     pub(super) topic: Box<str>,
+    /// Empty where none was told. No event that is known by its source has an empty one.
+    pub(super) source: Box<str>,
     pub(super) event_id: Box<str>,
 }
 
 impl Record {
     /// What it takes in memory, about.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Record>() + self.topic.len() + self.event_id.len()
+        size_of::<Record>() + self.topic.len() + self.source.len() + self.event_id.len()
+    }
+
+    /// The key of the event, if this is the rule by which it is known.
+    pub(super) fn key(&self, rule: KeyRule) -> KeyDigest {
+        let event = Event {
+            topic: (*self.topic).into(),
+            event_id: (*self.event_id).into(),
+            source: (*self.source).into(),
+            timestamp: None,
+            kind: PayloadKind::Json,
+            payload: b"",
+            attributes: Vec::new(),
+        };
+        KeyDigest::of(rule, &event)
     }
 
     /// Seq first, and then as they were read.
@@ -46,13 +61,14 @@ impl Record {
         fixed[8..16].copy_from_slice(&self.line.to_le_bytes());
         fixed[16..24].copy_from_slice(&self.original_seq.get().to_le_bytes());
         fixed[24] = self.verdict.map_or(0, |verdict| verdict as u8);
-        fixed[25..41].copy_from_slice(&self.key.0);
-        fixed[41..57].copy_from_slice(&self.payload.0);
+        fixed[25..41].copy_from_slice(&self.payload.0);
         // Names are bounded.
-        fixed[57..59].copy_from_slice(&(self.topic.len() as u16).to_le_bytes());
-        fixed[59..].copy_from_slice(&(self.event_id.len() as u16).to_le_bytes());
+        fixed[41..43].copy_from_slice(&(self.topic.len() as u16).to_le_bytes());
+        fixed[43..45].copy_from_slice(&(self.source.len() as u16).to_le_bytes());
+        fixed[45..].copy_from_slice(&(self.event_id.len() as u16).to_le_bytes());
         out.write_all(&fixed)?;
         out.write_all(self.topic.as_bytes())?;
+        out.write_all(self.source.as_bytes())?;
         out.write_all(self.event_id.as_bytes())
     }
 
@@ -83,16 +99,16 @@ impl Record {
         };
         let verdicts = [Verdict::Stored, Verdict::Duplicate, Verdict::Conflict];
         Ok(Some(Record {
-            topic: text(57)?.into(),
-            event_id: text(59)?.into(),
+            topic: text(41)?.into(),
+            source: text(43)?.into(),
+            event_id: text(45)?.into(),
             seq: Seq::new(number(0)),
             line: number(8),
             original_seq: Seq::new(number(16)),
             verdict: verdicts
                 .into_iter()
                 .find(|verdict| *verdict as u8 == fixed[24]),
-            key: KeyDigest(digest(25)),
-            payload: PayloadDigest(digest(41)),
+            payload: PayloadDigest(digest(25)),
         }))
     }
 }

@@ -158,7 +158,7 @@ impl Eq for Head {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::digest::{KeyDigest, PayloadDigest};
+    use crate::index::digest::PayloadDigest;
     use crate::index::fold::Verdict;
 
     fn record(seq: u64, line: u64) -> Record {
@@ -174,9 +174,9 @@ mod tests {
             line,
             verdict,
             original_seq: Seq::new(verdict.map_or(0, |_| seq / 2)),
-            key: KeyDigest([seq as u8; 16]),
             payload: PayloadDigest([line as u8; 16]),
             topic: "ü".repeat(seq as usize % 5).into(),
+            source: "s".repeat(line as usize % 3).into(),
             event_id: "x".repeat(line as usize % 7).into(),
         }
     }
