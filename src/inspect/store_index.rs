@@ -109,12 +109,29 @@ impl OfStore for StoredIndex {
     }
 }
 
-/// Whether an index has a part of this log, and ends between two of its frames.
-pub(super) fn fits(index: &impl OfStore, finder: &mut FrameFinder, log_end: Seq) -> bool {
+/// How an index stands to the log beside it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It has a part of this log, or nothing, and ends between two of its frames.
+    Agrees,
+    /// The log has lost what it has.
+    Ahead,
+    /// It is of another state of this log.
+    Disagrees,
+}
+
+/// How it stands to a log that ends there.
+pub(super) fn fit(index: &impl OfStore, finder: &mut FrameFinder, log_end: Seq) -> Fit {
     let flushed = index.flushed();
-    if flushed == Seq::ZERO || flushed > log_end {
-        return false;
+    match flushed > log_end {
+        true => Fit::Ahead,
+        false if flushed == Seq::ZERO || agrees(index, finder, log_end) => Fit::Agrees,
+        false => Fit::Disagrees,
     }
+}
+
+fn agrees(index: &impl OfStore, finder: &mut FrameFinder, log_end: Seq) -> bool {
+    let flushed = index.flushed();
     let mut begins = || match finder.find(flushed.next()) {
         Ok(Some((frame, _))) => frame.header.first_seq == flushed.next(),
         Ok(None) => true,

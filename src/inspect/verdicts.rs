@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::InspectError;
 use super::payloads::{SweptPayloads, logged};
 use super::place::StorePlace;
-use super::store_index::{copied, fits};
+use super::store_index::{Fit, copied, fit};
 use crate::event::{Event, Seq};
 use crate::index::fold::{FoldInput, Judged};
 use crate::index::{Durability, Index, IndexOptions};
@@ -90,7 +90,10 @@ impl Verdicts {
             })?;
         }
         let (index, source) = match copied {
-            Some(index) if fits(&index, &mut place.finder(), ends_with) => {
+            Some(index)
+                if index.flushed() > Seq::ZERO
+                    && fit(&index, &mut place.finder(), ends_with) == Fit::Agrees =>
+            {
                 let flushed = index.flushed();
                 (index, VerdictSource::Index(flushed))
             }

@@ -38,7 +38,7 @@ use crate::event::Seq;
 use crate::index::{Beside, IndexError, StoredIndex};
 use crate::inspect::StorePlace;
 use crate::inspect::payloads::SweptPayloads;
-use crate::inspect::store_index::fits;
+use crate::inspect::store_index::{Fit, fit};
 use crate::log::sweep::{Sweep, SweepOptions};
 use crate::log::{Holder, LogError};
 use asked::Wanted;
@@ -183,12 +183,11 @@ impl Search<'_> {
             ..SweepOptions::default()
         })?;
         let log_end = sweep.end().due.previous();
-        if flushed > log_end {
-            return Err(NoIndex::Ahead { flushed, log_end }.into());
-        }
         let mut reader = LogReader::new(sweep.finder());
-        if flushed > Seq::ZERO && !fits(&index, reader.finder(), log_end) {
-            return Err(NoIndex::Disagrees.into());
+        match fit(&index, reader.finder(), log_end) {
+            Fit::Agrees => {}
+            Fit::Ahead => return Err(NoIndex::Ahead { flushed, log_end }.into()),
+            Fit::Disagrees => return Err(NoIndex::Disagrees.into()),
         }
         self.find(Ok(&index), sweep, reader)
     }
