@@ -51,10 +51,9 @@ fn start_with(writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(stderr().is_terminal() && !plain)
+        .with_ansi(stderr().is_terminal() && !wants_plain())
         .with_target(false)
         // A panic, if what it says of a failed write to stderr cannot be written there.
         .log_internal_errors(false)
@@ -63,6 +62,12 @@ fn start_with(writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     if let Some(error) = misunderstood {
         tracing::warn!("ONCELOG_LOG is not understood, info is taken: {error}");
     }
+}
+
+/// Whether a terminal is to get no colours: `NO_COLOR` is set (see no-color.org), or it has none.
+pub(super) fn wants_plain() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    is_set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Says a line that is no event of the log, and waits until it is written.

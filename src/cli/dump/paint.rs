@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, stdout};
 
+use crate::cli::logging::wants_plain;
 use crate::index::fold::Verdict;
 
 const RESET: &str = "\x1b[0m";
@@ -11,11 +12,9 @@ const RESET: &str = "\x1b[0m";
 pub(super) struct Paint(bool);
 
 impl Paint {
-    /// On a terminal, unless `NO_COLOR` is set (see no-color.org).
+    /// On a terminal that wants them.
     pub(super) fn of_stdout() -> Paint {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Paint(stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb)
+        Paint(stdout().is_terminal() && !wants_plain())
     }
 
     /// How a verdict's text begins and ends.
