@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::client::Client;
+use crate::operations::assert_documented;
 use crate::process::Oncelog;
 use crate::scene::{Scene, publish, repair, says};
 use crate::store::segments;
@@ -30,7 +31,8 @@ fn a_running_store_is_refused_by_its_pid_and_not_disturbed() {
     publish(&client, 0..3);
     let pid = format!("pid {}", server.pid());
     for options in [&[][..], &["--yes"], &["--json"]] {
-        assert_refused(directory.path(), options, &[&pid]);
+        let stderr = assert_refused(directory.path(), options, &[&pid]);
+        assert_documented("The store runs", &stderr);
     }
     assert_eq!(names(directory.path()), ["index", "lock", "log"]);
     publish(&client, 3..6);
@@ -67,11 +69,8 @@ fn a_link_under_a_segments_name_is_not_replaced() {
     std::os::unix::fs::symlink(&target, &path).expect("a link");
     let before = tree(&scene.path().join("log"));
     says(scene.path(), &[], 1);
-    assert_refused(
-        scene.path(),
-        &["--yes"],
-        &["no plain file", "put the segment itself there"],
-    );
+    let stderr = assert_refused(scene.path(), &["--yes"], &["no plain file"]);
+    assert_documented("Something has a segment's name", &stderr);
     assert_same(&before, &scene.path().join("log"));
     assert_eq!(names(scene.path()), ["index", "lock", "log"]);
 }
