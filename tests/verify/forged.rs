@@ -161,15 +161,13 @@ fn the_last_acknowledged_event_removed_is_named_and_no_other() {
     assert_eq!(total, 1);
     promised.assert_named(&broken[0], ALL, "beyond_end");
     let text = shown(promised.store.path(), &["--receipts", &promised.file], 1);
-    let expected = format!(
-        "
+    let expected = "
 receipts    71 of 72 hold, 1 DO NOT
 BROKEN      line 62: conflict as seq 72, of 68, topic \"orders\", event_id \"1-1\": the log ends \
 with seq 71
 verified    NOT WELL: a receipt does not hold
-"
-    );
-    assert!(text.ends_with(&expected), "{text}");
+";
+    assert!(text.ends_with(expected), "{text}");
 }
 
 #[test]

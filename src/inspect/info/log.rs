@@ -5,6 +5,7 @@ use std::fs;
 use crate::event::Seq;
 use crate::inspect::StorePlace;
 use crate::log::format::FORMAT_VERSION;
+use crate::log::segment::SegmentId;
 use crate::log::tail::Ending;
 use crate::log::{LogError, LogId, OfflineLog};
 
@@ -45,8 +46,11 @@ pub struct LogInfo {
 /// When it cannot be read, or a later version wrote it.
 pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
     let (log, mut damage) = match place.log() {
-        Err(LogError::Corrupt(damage)) => (place.log_before(&damage)?, Some(damage.to_string())),
-        other => (other?, None),
+        Ok(log) => (log, None),
+        Err(error) => match place_of(&error) {
+            Some(at) => (place.log_before(at)?, Some(error.to_string())),
+            None => return Err(error),
+        },
     };
     let inventory = place.inventory()?;
     let mut segment_bytes = 0;
@@ -61,8 +65,8 @@ pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
     }
     let last_seq = log.last_seq();
     let mut time = |seq| match received_at(&log, seq) {
-        Err(LogError::Corrupt(found)) => {
-            damage.get_or_insert(found.to_string());
+        Err(error) if place_of(&error).is_some() => {
+            damage.get_or_insert(error.to_string());
             Ok(None)
         }
         other => other,
@@ -85,6 +89,20 @@ pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
         torn_files: inventory.torn.len() as u64,
         damage,
     })
+}
+
+/// Where damage was met, and the seq that is due there.
+fn place_of(error: &LogError) -> Option<(SegmentId, u64, Seq)> {
+    match error {
+        LogError::Corrupt(damage) => Some((damage.segment, damage.offset, damage.seq)),
+        LogError::Unreadable {
+            segment,
+            offset,
+            due,
+            ..
+        } => Some((*segment, *offset, *due)),
+        _ => None,
+    }
 }
 
 /// When the batch of a seq was received.
