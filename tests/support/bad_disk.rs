@@ -16,7 +16,7 @@ use super::mount::{SmallDisk, succeeds, unmount};
 use super::tree::copy;
 
 pub const BLOCK_BYTES: u64 = 4096;
-const BLOCKS: u64 = 10 << 20 >> 12;
+const BLOCKS: u64 = (10 << 20) / BLOCK_BYTES;
 /// The device ends here once all is on it.
 const GOOD_BLOCKS: u64 = BLOCKS - 64;
 
@@ -31,7 +31,7 @@ impl BadDisk {
     /// if that is not possible here.
     pub fn with_copy(of: &Path, path: &Path, bad: &[(PathBuf, u64)]) -> Option<BadDisk> {
         let below = path.with_extension("below");
-        let kib = u32::try_from((BLOCKS + 64) * BLOCK_BYTES >> 10).expect("a small disk");
+        let kib = u32::try_from(((BLOCKS + 64) * BLOCK_BYTES) >> 10).expect("a small disk");
         let small = SmallDisk::mount(&below, kib)?;
         let image = below.join("image");
         let file = fs::File::create(&image).expect("a file");
