@@ -256,11 +256,24 @@ fn damage_at_the_end_of_the_log_is_told_with_what_stands_before_it() {
 
     // An index that saw more than the log has.
     assert_eq!(said["index"]["state"], "ahead");
+    // One of them is intact behind the damage, which is not looked at.
+    let text = shown(data_dir.path(), 1);
+    let expected =
+        "index       2 events further than that damage; verify says which of them are intact\n";
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("cleanly"), "{text}");
+    assert_eq!(said["log"]["ending"], Value::Null);
+
+    // And of one that ends too soon.
+    let segment = data_dir.path().join("log").join(&frame.segment);
+    let bytes = fs::read(&segment).expect("the segment");
+    fs::write(&segment, &bytes[..frame.offset]).expect("the segment");
     let text = shown(data_dir.path(), 1);
     assert!(
         text.contains("AHEAD of the log, which has lost 2 events"),
         "{text}"
     );
+    fs::write(&segment, bytes).expect("the segment");
 
     fs::remove_dir_all(data_dir.path().join("index")).expect("it is there");
     assert_eq!(says(data_dir.path(), 1)["index"]["state"], "none");

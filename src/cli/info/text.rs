@@ -15,7 +15,7 @@ pub(super) fn of(info: &StoreInfo) -> String {
     lines.say("store", info.data_dir.display());
     lines.say("running", holder(&info.holder));
     log(&info.log, is_stopped(&info.holder), &mut lines);
-    index(&info.index, &mut lines);
+    index(&info.index, info.log.damage.is_some(), &mut lines);
     if !info.rebuild_dirs.is_empty() {
         let dirs = info.rebuild_dirs.join(", ");
         lines.say(
@@ -70,7 +70,8 @@ fn log(log: &LogInfo, is_stopped: bool, lines: &mut Lines) {
     }
     match log.ending {
         Some(Ending::Open) if is_stopped => lines.say("", "the last run did not stop cleanly"),
-        _ if is_stopped => lines.say("", "stopped cleanly"),
+        // Where it ended cannot be told of a log that is damaged.
+        _ if is_stopped && log.damage.is_none() => lines.say("", "stopped cleanly"),
         _ => {}
     }
     if log.torn_bytes > 0 {
@@ -89,8 +90,17 @@ fn log(log: &LogInfo, is_stopped: bool, lines: &mut Lines) {
     }
 }
 
-fn index(index: &IndexInfo, lines: &mut Lines) {
-    lines.say("index", State(&index.state));
+fn index(index: &IndexInfo, is_log_damaged: bool, lines: &mut Lines) {
+    match &index.state {
+        // What is intact behind the damage was not looked at.
+        IndexState::Ahead(events) if is_log_damaged => lines.say(
+            "index",
+            format!(
+                "{events} events further than that damage; verify says which of them are intact"
+            ),
+        ),
+        state => lines.say("index", State(state)),
+    }
     let Some(figures) = &index.figures else {
         return;
     };

@@ -30,7 +30,7 @@ pub struct LogInfo {
     pub first_at: Option<i64>,
     /// And the last.
     pub last_at: Option<i64>,
-    /// How its frames end; none when there are no segments.
+    /// How its frames end; none when there are no segments, or that cannot be told for damage.
     pub ending: Option<Ending>,
     /// How many bytes of a batch that was not finished stand at its end.
     pub torn_bytes: u64,
@@ -84,7 +84,7 @@ pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
         proven: log.proven(),
         first_at,
         last_at,
-        ending: tail.map(|tail| tail.ending),
+        ending: tail.filter(|_| damage.is_none()).map(|tail| tail.ending),
         torn_bytes: torn_end.unwrap_or(0),
         torn_files: inventory.torn.len() as u64,
         damage,
