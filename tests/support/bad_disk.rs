@@ -11,6 +11,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::mount::{SmallDisk, succeeds, unmount};
 use super::tree::copy;
@@ -44,9 +45,12 @@ impl BadDisk {
         if !succeeds(make.arg(&image)) || !mount(&image, path) {
             return None;
         }
+        let disk = BadDisk {
+            path: path.to_owned(),
+            _below: small,
+        };
         copy(of, path);
-        // Not lazily: all of it must be in the image.
-        assert!(succeeds(Command::new("umount").arg(path)));
+        unmount_whole(path);
         for (number, (name, block)) in bad.iter().enumerate() {
             let nowhere = GOOD_BLOCKS + number as u64;
             let name = name.to_str().expect("UTF-8");
@@ -57,20 +61,12 @@ impl BadDisk {
             let mut change = Command::new("debugfs");
             change.arg("-w").arg("-R");
             change.arg(format!("sif /{name} block[{block}] {nowhere}"));
-            if !succeeds(change.arg(&image)) {
-                return None;
-            }
+            assert!(succeeds(change.arg(&image)));
         }
-        if !mount(&image, path) {
-            return None;
-        }
+        assert!(mount(&image, path));
         let image = OpenOptions::new().write(true).open(&image);
         let cut = image.expect("the image").set_len(GOOD_BLOCKS * BLOCK_BYTES);
         cut.expect("it can be cut");
-        let disk = BadDisk {
-            path: path.to_owned(),
-            _below: small,
-        };
         for (name, block) in bad {
             let mut of_it = [0; 1];
             let file = fs::File::open(path.join(name)).expect("the file");
@@ -89,6 +85,20 @@ fn mount(image: &Path, path: &Path) -> bool {
             .arg(image)
             .arg(path),
     )
+}
+
+/// Not lazily: all of it must be in the image. What another thread of this process starts has a file
+/// of it open for a moment.
+fn unmount_whole(path: &Path) {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let ended = Command::new("umount").arg(path).output().expect("umount");
+        if ended.status.success() {
+            return;
+        }
+        assert!(Instant::now() < until, "it stays mounted: {ended:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 impl Drop for BadDisk {
