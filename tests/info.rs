@@ -259,6 +259,13 @@ fn damage_at_the_end_of_the_log_is_told_with_what_stands_before_it() {
     assert!(shown(data_dir.path(), 1).contains("\nDAMAGE      segment "));
 
     // An index that saw more than the log has.
+    assert_eq!(said["index"]["state"], "beyond_damage");
+    let text = shown(data_dir.path(), 1);
+    assert!(text.contains("goes on behind the damage"), "{text}");
+    assert!(!text.contains("cleanly"), "{text}");
+    assert_eq!(said["log"]["ending"], Value::Null);
+
+    // And of one that ends too soon.
     let last = segments(data_dir.path()).pop().expect("a segment");
     fs::remove_file(last).expect("it");
     assert_eq!(says(data_dir.path(), 1)["index"]["state"], "ahead");

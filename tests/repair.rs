@@ -119,6 +119,27 @@ verified    all is well
     assert_eq!(names(scene.path()), expected);
 }
 
+/// The ids that were in a hole are known to nobody any more, and are not said to have never come.
+#[test]
+fn an_id_that_may_have_been_lost_is_not_said_to_have_never_arrived() {
+    let scene = Scene::new();
+    damage(scene.path(), 25);
+    says(scene.path(), &["--yes"], 0);
+    let without = tempfile::tempdir().expect("a directory");
+    tree::copy(&scene.path().join("log"), &without.path().join("log"));
+    for store in [scene.path(), without.path()] {
+        let mut command = process::command();
+        command.args(["why", "2-3", "--data-dir"]).arg(store);
+        let ended = process::run_command(command);
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let text = String::from_utf8(ended.stdout).expect("UTF-8");
+        let expected = "2-3 is nowhere to be found, in any topic; it may have been among the 10 \
+                        events that are lost\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(scene::why(store, &["2-3"])["lost_total"], 10);
+    }
+}
+
 #[test]
 fn a_store_that_is_well_is_left_as_it_is() {
     let scene = Scene::new();

@@ -10,6 +10,8 @@ mod dump;
 mod mount;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/publish.rs"]
+mod publishing;
 #[path = "support/random.rs"]
 mod random;
 #[path = "support/skipped.rs"]
@@ -23,6 +25,8 @@ mod tree;
 
 #[path = "verify/forge.rs"]
 mod forge;
+#[path = "verify/forged.rs"]
+mod forged;
 #[path = "verify/index.rs"]
 mod index;
 #[path = "verify/log.rs"]

@@ -16,7 +16,7 @@ pub(super) const COULD_NOT_RUN: u8 = 2;
 /// The code for a log that a look could not get over.
 pub(super) fn code_of(error: &LogError) -> u8 {
     match error {
-        LogError::Corrupt(_) | LogError::Foreign { .. } => DAMAGE,
+        LogError::Corrupt(_) | LogError::Unreadable { .. } | LogError::Foreign { .. } => DAMAGE,
         _ => COULD_NOT_RUN,
     }
 }

@@ -183,8 +183,9 @@ impl Walk<'_> {
     }
 }
 
-/// From which seq on the last `count` wanted events stand. What lies before is not read, unless
-/// too few are wanted of what was.
+/// From which seq on the last `count` wanted events stand, and up to which it was looked: whoever
+/// writes meanwhile adds to them. What lies before is not read, unless too few are wanted of what
+/// was.
 ///
 /// # Errors
 /// Those of a [`Walk`].
@@ -195,9 +196,9 @@ pub fn start_of_last(
     count: u64,
     verdicts: &mut Verdicts,
     listener: &mut dyn Listener,
-) -> Result<Seq, InspectError> {
+) -> Result<(Seq, Seq), InspectError> {
     if count == 0 {
-        return Ok(Seq::new(u64::MAX));
+        return Ok((Seq::new(u64::MAX), Seq::ZERO));
     }
     let mut seqs = LAST_SEQS_MIN.max(count);
     loop {
@@ -234,7 +235,8 @@ pub fn start_of_last(
         })?;
         let is_all = from <= wanted.from.max(Seq::FIRST);
         if last.len() as u64 == count || is_all {
-            return Ok(last.front().copied().unwrap_or(wanted.from));
+            let upto = last.back().copied().unwrap_or(end).max(end);
+            return Ok((last.front().copied().unwrap_or(wanted.from), upto));
         }
         seqs = seqs.saturating_mul(8);
     }

@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::event::Seq;
 use crate::index::succession::Succession;
-use crate::log::error::Corruption;
 use crate::log::inventory::Inventory;
+use crate::log::segment::SegmentId;
 use crate::log::storage::{FileSystem, Storage};
 use crate::log::sweep::{FrameFinder, Sweep, SweepOptions};
 use crate::log::{LOG_DIR, LogError, LogId, OfflineLog, log_id_in};
@@ -74,7 +75,7 @@ impl StorePlace {
     ///
     /// # Errors
     /// As [`OfflineLog::before`].
-    pub fn log_before(&self, damage: &Corruption) -> Result<OfflineLog, LogError> {
+    pub fn log_before(&self, damage: (SegmentId, u64, Seq)) -> Result<OfflineLog, LogError> {
         OfflineLog::before(Arc::clone(&self.storage), &self.log_dir, damage)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::codec::decode_events;
-use super::error::{Corruption, Evidence, Fault, LogError, SealFault};
+use super::error::{Corruption, Fault, LogError, SealFault};
 use super::format::FrameType;
 use super::frame::FrameFault;
 use super::live::{LiveLog, LiveSegment};
@@ -108,14 +108,14 @@ impl FrameCursor {
         }
         let fault = SealFault::Gap {
             due,
-            next: next.unwrap_or(sealed).0,
+            next: self.log.segment_behind(sealed).unwrap_or(sealed).0,
         };
         Err(Corruption {
             segment: sealed,
             offset,
             seq: due,
             fault: Fault::Seal(fault),
-            evidence: Evidence::Synced,
+            evidence: self.log.evidence(sealed),
         }
         .into())
     }

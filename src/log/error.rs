@@ -26,6 +26,21 @@ pub enum LogError {
         #[source]
         source: io::Error,
     },
+    /// The disk does not give bytes of a segment.
+    #[error("cannot read {} at offset {offset}: {source}", path.display())]
+    Unreadable {
+        /// In which segment.
+        segment: SegmentId,
+        /// Its file.
+        path: PathBuf,
+        /// Where in it what cannot be read begins, or the frame that it is in.
+        offset: u64,
+        /// The seq that is due there, or one before it.
+        due: Seq,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// Damage to what was acknowledged, or to what says where it is.
     #[error(transparent)]
     Corrupt(#[from] Corruption),

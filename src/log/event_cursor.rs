@@ -285,9 +285,13 @@ impl Fault {
             Fault::Part(PartError::Changed(fault)) => {
                 frame.corrupt(fault.into(), log.evidence(frame.segment))
             }
-            Fault::Part(PartError::Io(source)) => {
-                LogError::io("read", &log.dir().join(frame.segment.file_name()))(source)
-            }
+            Fault::Part(PartError::Io(source)) => LogError::Unreadable {
+                segment: frame.segment,
+                path: log.dir().join(frame.segment.file_name()),
+                offset: frame.offset,
+                due: frame.header.first_seq,
+                source,
+            },
         }
     }
 }

@@ -269,6 +269,13 @@ impl LiveLog {
         let after = segments.partition_point(|segment| segment.id.0 <= seq);
         Some(segments[after.checked_sub(1)?].clone())
     }
+
+    /// The segment that follows this one.
+    pub(super) fn segment_behind(&self, id: SegmentId) -> Option<SegmentId> {
+        let segments = read(&self.segments);
+        let behind = segments.iter().find(|segment| segment.id > id);
+        behind.map(|segment| segment.id)
+    }
 }
 
 impl LiveSegment {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Corruption, LogError};
+use super::error::LogError;
 use super::format::{HEADER_BYTES, LogId};
 use super::header::FrameTable;
 use super::inventory::Inventory;
@@ -43,7 +43,9 @@ impl OfflineLog {
         loop {
             looks += 1;
             match look(storage.clone(), dir) {
-                Err(LogError::Corrupt(_) | LogError::Io { .. }) if looks < LOOKS_MAX => {
+                Err(LogError::Corrupt(_) | LogError::Io { .. } | LogError::Unreadable { .. })
+                    if looks < LOOKS_MAX =>
+                {
                     std::thread::sleep(BETWEEN_LOOKS);
                 }
                 other => return other,
@@ -51,48 +53,47 @@ impl OfflineLog {
         }
     }
 
-    /// The log up to where damage was found: whatever stands before it can be read.
+    /// The log up to where damage was found, in this segment at this offset, where this seq is due:
+    /// whatever stands before it can be read.
     ///
     /// # Errors
     /// As [`OfflineLog::open`], but for that damage.
     pub fn before(
         storage: Arc<dyn Storage>,
         dir: &Path,
-        damage: &Corruption,
+        (damaged, offset, due): (SegmentId, u64, Seq),
     ) -> Result<OfflineLog, LogError> {
         let mut inventory = Inventory::read(storage.as_ref(), dir)?;
         let Some(log_id) = inventory.log_id(storage.as_ref())? else {
             return Err(LogError::Missing(dir.to_owned()));
         };
-        inventory.segments.retain(|id| *id <= damage.segment);
-        let due = damage.seq;
+        inventory.segments.retain(|id| *id <= damaged);
         let live = LiveLog::new(storage.clone(), dir, log_id, due.previous(), Access::Pread);
         let mut segments = Vec::new();
         for id in inventory.segments {
-            if id < damage.segment {
+            if id < damaged {
                 let segment = SegmentFile::open_of(storage.as_ref(), dir, id, log_id)?;
                 live.add_sealed(&segment, segment.len_bytes()?);
-            } else if damage.offset >= HEADER_BYTES as u64 {
+            } else if offset >= HEADER_BYTES as u64 {
                 let segment = SegmentFile::open_of(storage.as_ref(), dir, id, log_id)?;
-                let end = damage.offset;
-                live.add_active(&segment, table_before(&segment, end), end, end);
+                live.add_active(&segment, table_before(&segment, offset), offset, offset);
             } else {
                 // Its header is what is damaged.
                 break;
             }
             segments.push(id);
         }
-        let ends_in_last = segments.last() == Some(&damage.segment);
+        let ends_in_last = segments.last() == Some(&damaged);
         Ok(OfflineLog {
             live: Arc::new(live),
             segments,
             tail: ends_in_last.then(|| Tail {
                 ending: Ending::Open,
-                end: damage.offset,
+                end: offset,
                 due,
                 // What proves that the damaged bytes were durable proves those before them.
                 proven: due.previous(),
-                unproven_from: damage.offset,
+                unproven_from: offset,
                 table: FrameTable::default(),
                 torn_end: None,
             }),

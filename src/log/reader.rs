@@ -304,7 +304,13 @@ impl FrameWalk {
     /// A step's error with its place.
     pub fn place(&self, error: StepError, path: &std::path::Path) -> LogError {
         match error {
-            StepError::Io(source) => LogError::io("read", path)(source),
+            StepError::Io(source) => LogError::Unreadable {
+                segment: self.id,
+                path: path.to_owned(),
+                offset: self.offset,
+                due: self.due,
+                source,
+            },
             StepError::Newer(what) => LogError::Newer {
                 segment: self.id,
                 offset: self.offset,

@@ -207,10 +207,15 @@ impl Recovery<'_> {
         let mut offset = from;
         while offset < to {
             let mut bytes = vec![0; (to - offset).min(COPY_BYTES as u64) as usize];
-            let count = segment
-                .file
-                .read_at(&mut bytes, offset)
-                .map_err(LogError::io("read", &segment.path))?;
+            let count = segment.file.read_at(&mut bytes, offset).map_err(|source| {
+                LogError::Unreadable {
+                    segment: segment.id,
+                    path: segment.path.clone(),
+                    offset,
+                    due: segment.id.0,
+                    source,
+                }
+            })?;
             segment
                 .file
                 .write_at(&bytes[..count], offset)

@@ -132,7 +132,7 @@ impl SegmentFile {
         let mut bytes = [0; HEADER_BYTES];
         let count = file
             .read_at(&mut bytes, 0)
-            .map_err(LogError::io("read", &path))?;
+            .map_err(unreadable(id, &path, 0))?;
         let header = SegmentHeader::decode(&bytes[..count]).and_then(|header| {
             if header.first_seq == id.0 {
                 Ok(header)
@@ -196,7 +196,7 @@ impl SegmentFile {
         let read = |buffer: &mut [u8], offset| {
             self.file
                 .read_at(buffer, offset)
-                .map_err(LogError::io("read", &self.path))
+                .map_err(unreadable(self.id, &self.path, offset))
         };
         read(&mut trailer, len - SEAL_TRAILER_BYTES as u64)?;
         let offset = match FrameTable::seal_offset(&trailer) {
@@ -246,6 +246,21 @@ impl SegmentFile {
             evidence: Evidence::FurtherSegment,
         }
         .into()
+    }
+}
+
+/// What cannot be read of a segment, by a look that knows only its first seq.
+fn unreadable(
+    segment: SegmentId,
+    path: &Path,
+    offset: u64,
+) -> impl FnOnce(std::io::Error) -> LogError {
+    move |source| LogError::Unreadable {
+        segment,
+        path: path.to_owned(),
+        offset,
+        due: segment.0,
+        source,
     }
 }
 

@@ -88,11 +88,11 @@ pub fn examine(segment: &SegmentFile, index_flushed: Option<Seq>) -> Result<Tail
             Ok(Step::Limit) => unreachable!("a walk without limit"),
             Err(error) => return Err(walk.place(error, &segment.path)),
         };
-        let io = LogError::io("read", &segment.path);
         let looked = walk
             .end_of_bytes(tail.end)
             .and_then(|end| Ok((end, evidence(&mut walk, &fault, index_flushed)?)));
-        let (bytes_end, evidence) = looked.map_err(io)?;
+        let (bytes_end, evidence) =
+            looked.map_err(|error| walk.place(error.into(), &segment.path))?;
         // For one who looks while a writer is at work: what it wrote meanwhile is no proof
         // against what was read before.
         walk.forget();
@@ -161,7 +161,7 @@ fn finish_sealed(
 ) -> Result<Tail, LogError> {
     let bytes_end = walk
         .end_of_bytes(tail.end)
-        .map_err(LogError::io("read", &segment.path))?;
+        .map_err(|error| walk.place(error.into(), &segment.path))?;
     let fault = if !fits {
         SealFault::Misfit
     } else if bytes_end > tail.end {

@@ -77,13 +77,13 @@ impl OpenError {
     /// Of which kind it is.
     pub fn kind(&self) -> OpenFailure {
         match self {
-            OpenError::Log(LogError::Io { action, source, .. }) => {
-                let bad_sector = errno(source) == Some(Errno::IO) && *action == "read";
-                if bad_sector {
-                    OpenFailure::Refused
-                } else {
-                    kind_of(source)
-                }
+            OpenError::Log(LogError::Unreadable { source, .. })
+                if errno(source) == Some(Errno::IO) =>
+            {
+                OpenFailure::Refused
+            }
+            OpenError::Log(LogError::Io { source, .. } | LogError::Unreadable { source, .. }) => {
+                kind_of(source)
             }
             OpenError::Log(_) | OpenError::RepairStopped(_) => OpenFailure::Refused,
             OpenError::Directory { source, .. } => kind_of(source),
@@ -113,7 +113,7 @@ impl OpenError {
                     "nothing was changed; start the version that wrote it, or a later one",
                 );
             }
-            OpenError::Log(LogError::Io { source, .. })
+            OpenError::Log(LogError::Io { source, .. } | LogError::Unreadable { source, .. })
             | OpenError::Lock(LockError::Io { source, .. })
             | OpenError::Directory { source, .. } => Some(source),
             OpenError::RepairStopped(_) => return Some("nothing was changed"),

@@ -197,14 +197,14 @@ fn foreign_segment() -> Vec<u8> {
 }
 
 /// Damage drawn at random, several at once.
-fn draw(random: &mut Random, data_dir: &Path) {
+fn draw(random: &mut Random, data_dir: &Path, foreign: &[u8], scene: &Scene) {
     for _ in 0..random.between(1, 3) {
         let all = segments(data_dir);
         let place = random.between(0, all.len() as u64 - 1) as usize;
         let path = &all[place];
         let len = fs::metadata(path).expect("it").len().clamp(1, 8192);
         let from = random.between(0, len - 1) as usize;
-        match random.between(0, 6) {
+        match random.between(0, 8) {
             0 => change(path, |bytes| {
                 if let Some(byte) = bytes.get_mut(from) {
                     *byte ^= 1 << (from % 8);
@@ -226,6 +226,18 @@ fn draw(random: &mut Random, data_dir: &Path) {
                 let to = bytes.len().min(from + 96);
                 drop(bytes.drain(from.min(to)..to));
             }),
+            6 => fs::write(path, foreign).expect("it"),
+            // As it was before it got some of its frames.
+            7 => {
+                let name = path.file_name().expect("a name").to_string_lossy();
+                let mut of_it = frames(scene.path());
+                of_it.retain(|frame| frame.segment == name);
+                let kept = random.between(0, of_it.len() as u64 - 1) as usize;
+                let at = of_it[kept].offset;
+                let old = fs::read(scene.path().join("log").join(&*name)).expect("it");
+                let room = vec![0; old.len() - at];
+                fs::write(path, [&old[..at], &room].concat()).expect("it");
+            }
             _ => change(path, |bytes| {
                 let at = from.min(bytes.len()) / 8 * 8;
                 let copy = bytes[at..bytes.len().min(at + 256)].to_vec();
@@ -236,13 +248,13 @@ fn draw(random: &mut Random, data_dir: &Path) {
 }
 
 fn random_damages(times: u64, seed: u64) {
-    let scene = Scene::new();
+    let (scene, foreign) = (Scene::new(), foreign_segment());
     let mut random = Random::new(seed);
     let mut repaired_count = 0;
     for round in 0..times {
         let store = tempfile::tempdir().expect("a directory");
         copy(scene.path(), store.path());
-        draw(&mut random, store.path());
+        draw(&mut random, store.path(), &foreign, &scene);
         if says_well(store.path()) {
             continue;
         }

@@ -65,6 +65,7 @@ impl Scene {
             let problem: Value = answer.parse();
             assert_eq!(problem["code"], "lost", "{}", answer.text);
         }
+        assert_told_as_lost(data_dir, lost);
         let mut due = stats.received + 1;
         let receipt = client.publish(event("orders", "one more", r#"{"n": 3}"#));
         assert_eq!((receipt.first_seq, receipt.unique), (due, 1));
@@ -84,6 +85,33 @@ impl Scene {
         }
         assert_eq!(server.terminate().code, Some(0));
     }
+}
+
+/// What these seqs are to `why`, of a store that runs: in a hole, and none that never arrived.
+#[track_caller]
+fn assert_told_as_lost(data_dir: &Path, lost: &[(u64, u64)]) {
+    for seq in lost.iter().flat_map(|(first, last)| [*first, *last]) {
+        let said = why(data_dir, &["--seq", &seq.to_string()]);
+        assert_eq!(said["outcome"], "lost", "seq {seq}: {said}");
+        let hole = &said["lost"]["hole"];
+        let [first, last] = ["first_seq", "last_seq"].map(|name| hole[name].as_u64());
+        assert!(first <= Some(seq) && Some(seq) <= last, "seq {seq}: {said}");
+    }
+    let count: u64 = lost.iter().map(|(first, last)| last + 1 - first).sum();
+    let said = why(data_dir, &["nobody sent it"]);
+    assert_eq!(said["lost_total"], count, "{said}");
+}
+
+/// What `why` says of what is not there.
+#[track_caller]
+pub(super) fn why(data_dir: &Path, asked: &[&str]) -> Value {
+    let mut command = command();
+    command.args(["why", "--json", "--data-dir"]).arg(data_dir);
+    command.args(asked);
+    let ended = run_command(command);
+    let text = String::from_utf8_lossy(&ended.stdout);
+    assert_eq!(ended.code, Some(1), "{asked:?}: {text}{}", ended.stderr);
+    serde_json::from_str(&text).expect("JSON")
 }
 
 /// Batches of ten: of each, one event is sent twice, and one with another payload.

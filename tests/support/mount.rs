@@ -230,14 +230,14 @@ impl Drop for LoopDisk {
     }
 }
 
-fn unmount(path: &Path) {
+pub fn unmount(path: &Path) {
     // Lazily, as whoever still has a file open there is about to be killed.
     let ended = succeeds(Command::new("umount").arg("-l").arg(path));
     assert!(ended || std::thread::panicking(), "it stays mounted");
 }
 
 /// Runs it. What it needs may be missing here: then it says why a test is skipped.
-fn succeeds(command: &mut Command) -> bool {
+pub fn succeeds(command: &mut Command) -> bool {
     let output = command.output();
     let success = matches!(&output, Ok(output) if output.status.success());
     if !success {

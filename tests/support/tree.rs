@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What is known of each name below a directory.
@@ -28,7 +28,7 @@ pub fn tree(dir: &Path) -> Tree {
 fn take(path: &Path, tree: &mut Tree) {
     let found = fs::symlink_metadata(path).expect("it is there");
     let bytes = match found.is_file() {
-        true => fs::read(path).expect("a file that can be read"),
+        true => read(path).expect("a file that can be read"),
         false => Vec::new(),
     };
     let times = [
@@ -42,6 +42,24 @@ fn take(path: &Path, tree: &mut Tree) {
             take(&entry.expect("an entry").path(), tree);
         }
     }
+}
+
+/// The bytes of a file; of what lies on a bad sector, nothing.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    fs::read(path).or_else(|error| {
+        let file = fs::File::open(path)?;
+        let (len, mut bytes, mut page) = (file.metadata()?.len(), Vec::new(), [0; 4096]);
+        if error.raw_os_error() != Some(5) {
+            return Err(error);
+        }
+        for at in (0..len).step_by(page.len()) {
+            match file.read_at(&mut page, at) {
+                Ok(count) => bytes.extend_from_slice(&page[..count]),
+                Err(_) => bytes.extend_from_slice(b"bad"),
+            }
+        }
+        Ok(bytes)
+    })
 }
 
 /// Fails, and names what is another, when anything is.

@@ -202,47 +202,6 @@ fn what_is_damaged_breaks_what_was_promised_of_it() {
     }
 }
 
-/// With every checksum right, and no index to compare: only the receipt knows.
-#[test]
-fn an_acknowledged_event_that_was_removed_by_forging_is_named() {
-    for removed in [9, 30] {
-        let told = told();
-        let segment = segments(told.store.path()).pop().expect("a segment");
-        let cut = Seq::new(removed);
-        forge(&segment, |header, events| {
-            let down = |seq: Seq| if seq >= cut { seq.previous() } else { seq };
-            let place = removed.checked_sub(header.first_seq.get());
-            if let Some(place) = place
-                && place < events.len() as u64
-            {
-                events.remove(place as usize);
-            } else {
-                header.first_seq = down(header.first_seq);
-            }
-            header.durable_up_to = down(header.durable_up_to);
-        });
-        fs::remove_dir_all(told.store.path().join("index")).expect("the index");
-        let log = says(told.store.path(), &[], 0);
-        assert_eq!(log["log"]["last_seq"], 30);
-        let said = told.says(&lines(&told.saved), 1);
-        let broken = &said["broken"][0];
-        assert_eq!(
-            (&broken["seq"], &broken["kind"]),
-            (&json!(removed), &json!("other_event"))
-        );
-        assert_eq!(
-            broken["event_id"],
-            told.saved[removed as usize - 1]["event_id"]
-        );
-        let last = said["broken"].as_array().and_then(|broken| broken.last());
-        let last = last.expect("a broken one");
-        assert_eq!(
-            (&last["seq"], &last["kind"]),
-            (&json!(31), &json!("beyond_end"))
-        );
-    }
-}
-
 #[test]
 fn the_first_hundred_that_do_not_hold_are_told_and_all_are_counted() {
     let told = told();

@@ -8,6 +8,7 @@ use super::progress::DumpProgress;
 use super::{DumpError, DumpOptions};
 use crate::cli::scratch::scratch_dir;
 use crate::cli::stop_flag::StopFlag;
+use crate::event::Seq;
 use crate::inspect::{Shown, StorePlace, Verdicts, Walk, Wanted, start_of_last};
 use crate::log::sweep::{End, SweepOptions};
 
@@ -37,8 +38,9 @@ pub(super) fn dump(
     sweep_options.index_flushed = verdicts
         .index_flushed()
         .filter(|flushed| *flushed > ends_with);
+    let mut upto = Seq::new(u64::MAX);
     if let Some(count) = options.last {
-        wanted.from = start_of_last(
+        let (from, looked_upto) = start_of_last(
             place,
             &sweep_options,
             &wanted,
@@ -46,6 +48,10 @@ pub(super) fn dump(
             &mut verdicts,
             &mut progress,
         )?;
+        wanted.from = from;
+        if !options.follow {
+            upto = looked_upto;
+        }
         sweep_options.from = wanted.from;
         sweep = place.sweep(sweep_options.clone())?;
     }
@@ -53,8 +59,15 @@ pub(super) fn dump(
         sweep,
         wanted: &wanted,
     };
+    // Damage behind it is shown all the same.
+    let came_later = |shown: &Shown<'_>| match shown {
+        Shown::Event(logged, _) => logged.judged.seq > upto,
+        Shown::Erased(judged, _) => judged.seq > upto,
+        _ => false,
+    };
     let show = |shown: Shown<'_>, printer: &mut Printer<_>| match stop.is_set() {
         true => Err(DumpError::Stopped),
+        false if came_later(&shown) => Ok(()),
         false => Ok(printer.print(&shown)?),
     };
     loop {

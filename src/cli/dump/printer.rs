@@ -22,7 +22,8 @@ pub(super) struct Printer<W> {
     wrong: u64,
     /// What was said to be wrong last, which is not said again.
     said: Vec<String>,
-    /// From which seq on verdicts are those of what remains, once something is damaged.
+    /// From which seq on verdicts are those of what remains, once something is damaged; none where no
+    /// verdicts are shown.
     folded_from: Seq,
     remarked: bool,
 }
@@ -45,7 +46,7 @@ impl<W: Write> Printer<W> {
             segment,
             wrong: 0,
             said: Vec::new(),
-            folded_from: Seq::FIRST,
+            folded_from: Seq::new(u64::MAX),
             remarked: false,
         }
     }

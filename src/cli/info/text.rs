@@ -87,7 +87,8 @@ fn log(log: &LogInfo, is_stopped: bool, lines: &mut Lines) {
     }
     match log.ending {
         Some(Ending::Open) if is_stopped => lines.say("", "the last run did not stop cleanly"),
-        _ if is_stopped => lines.say("", "stopped cleanly"),
+        // Where it ended cannot be told of a log that is damaged.
+        _ if is_stopped && log.damage.is_none() => lines.say("", "stopped cleanly"),
         _ => {}
     }
     if log.torn_bytes > 0 {

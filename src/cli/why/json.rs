@@ -33,6 +33,7 @@ pub(super) fn of(why: &Why) -> Value {
         "keys": keys,
         "keys_total": total,
         "lost": lost,
+        "lost_total": why.marks.lost,
         "damage": damage.collect::<Value>(),
         "damage_total": why.wrongs.total,
     })

@@ -79,8 +79,12 @@ fn never(why: &Why) -> String {
         } => ", in any topic",
         _ => "",
     };
-    match why.wrongs.total {
-        0 => format!("{asked} has never arrived{place}"),
+    match (why.wrongs.total, why.marks.lost) {
+        (0, 0) => format!("{asked} has never arrived{place}"),
+        (0, lost) => format!(
+            "{asked} is nowhere to be found{place}; it may have been among the {lost} events that \
+             are lost"
+        ),
         _ => format!("{asked} is nowhere to be found{place}; it may have been in what is damaged"),
     }
 }

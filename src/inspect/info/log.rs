@@ -5,6 +5,7 @@ use std::fs;
 use crate::event::Seq;
 use crate::inspect::StorePlace;
 use crate::log::format::{FORMAT_VERSION, FrameType};
+use crate::log::segment::SegmentId;
 use crate::log::tail::Ending;
 use crate::log::{LogError, LogId, OfflineLog};
 
@@ -29,7 +30,7 @@ pub struct LogInfo {
     pub first_at: Option<i64>,
     /// And the last.
     pub last_at: Option<i64>,
-    /// How its frames end; none when there are no segments.
+    /// How its frames end; none when there are no segments, or that cannot be told for damage.
     pub ending: Option<Ending>,
     /// How many bytes of a batch that was not finished stand at its end.
     pub torn_bytes: u64,
@@ -45,8 +46,11 @@ pub struct LogInfo {
 /// When it cannot be read, or a later version wrote it.
 pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
     let (log, mut damage) = match place.log() {
-        Err(LogError::Corrupt(damage)) => (place.log_before(&damage)?, Some(damage.to_string())),
-        other => (other?, None),
+        Ok(log) => (log, None),
+        Err(error) => match place_of(&error) {
+            Some(at) => (place.log_before(at)?, Some(error.to_string())),
+            None => return Err(error),
+        },
     };
     let inventory = place.inventory()?;
     let mut segment_bytes = 0;
@@ -61,8 +65,8 @@ pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
     }
     let last_seq = log.last_seq();
     let mut time = |first: bool| match received_at(&log, first) {
-        Err(LogError::Corrupt(found)) => {
-            damage.get_or_insert(found.to_string());
+        Err(error) if place_of(&error).is_some() => {
+            damage.get_or_insert(error.to_string());
             Ok(None)
         }
         other => other,
@@ -80,11 +84,25 @@ pub(super) fn look(place: &StorePlace) -> Result<LogInfo, LogError> {
         proven: log.proven(),
         first_at,
         last_at,
-        ending: tail.map(|tail| tail.ending),
+        ending: tail.filter(|_| damage.is_none()).map(|tail| tail.ending),
         torn_bytes: torn_end.unwrap_or(0),
         torn_files: inventory.torn.len() as u64,
         damage,
     })
+}
+
+/// Where damage was met, and the seq that is due there.
+fn place_of(error: &LogError) -> Option<(SegmentId, u64, Seq)> {
+    match error {
+        LogError::Corrupt(damage) => Some((damage.segment, damage.offset, damage.seq)),
+        LogError::Unreadable {
+            segment,
+            offset,
+            due,
+            ..
+        } => Some((*segment, *offset, *due)),
+        _ => None,
+    }
 }
 
 /// When the first batch was received, or the last. A hole has the time of its repair, and is none.

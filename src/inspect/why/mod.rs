@@ -216,10 +216,11 @@ impl Search<'_> {
         mut reader: LogReader,
     ) -> Result<(Outcome, Marks), Failed> {
         let end = sweep.end();
-        let marks = Marks {
+        let mut marks = Marks {
             last: end.due.previous(),
             proven: end.proven,
             flushed: index.ok().map(StoredIndex::flushed),
+            lost: index.ok().map_or(0, |index| index.state().counters.lost),
         };
         let behind_index = end.behind_index;
         let (wanted, asked) = match self.options.asked.clone() {
@@ -245,7 +246,7 @@ impl Search<'_> {
             Ok(index) => by_index::find(index, &wanted, &mut lives)?,
             Err(reason) => self.teller.reads_whole_log(reason),
         }
-        self.walk(&wanted, &mut sweep, marks, &mut lives)?;
+        marks.lost += self.walk(&wanted, &mut sweep, marks, &mut lives)?;
         let outcome = self.describe(lives, &mut reader, index.is_ok())?;
         Ok((outcome, marks))
     }
@@ -262,14 +263,15 @@ impl Search<'_> {
         Ok(Outcome::Lost(LostSeq { to, judged: None }))
     }
 
-    /// Looks through what the index does not have: all of the log where there is none.
+    /// Looks through what the index does not have: all of the log where there is none. Gives how
+    /// many events the holes in it stand for.
     fn walk(
         &mut self,
         wanted: &Wanted,
         sweep: &mut Sweep,
         marks: Marks,
         lives: &mut Lives,
-    ) -> Result<(), LogError> {
+    ) -> Result<u64, LogError> {
         let Search {
             payloads,
             teller,

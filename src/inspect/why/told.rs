@@ -35,6 +35,9 @@ pub struct Marks {
     /// The last one that the index has; none where there is none that can be used, so that all
     /// of the log was read.
     pub flushed: Option<Seq>,
+    /// How many events the holes of earlier repairs stand for, in what the index has and what was
+    /// read.
+    pub lost: u64,
 }
 
 impl Marks {

@@ -25,7 +25,7 @@ pub(super) struct LogWalk<'w> {
 }
 
 impl LogWalk<'_> {
-    /// Goes to the end of the log.
+    /// Goes to the end of the log. Gives how many events the holes that it met stand for.
     ///
     /// # Errors
     /// Those of a sweep. Damage is none: it is noted.
@@ -34,8 +34,9 @@ impl LogWalk<'_> {
         sweep: &mut Sweep,
         lives: &mut Lives,
         wrongs: &mut Wrongs,
-    ) -> Result<(), LogError> {
+    ) -> Result<u64, LogError> {
         let mut tell_at = self.from;
+        let mut lost = 0;
         while let Some(found) = sweep.next()? {
             let Found::Frame(frame) = found else {
                 if self.is_of_interest(&found) {
@@ -47,6 +48,9 @@ impl LogWalk<'_> {
             if header.count == 0 || header.next_seq() <= self.from {
                 continue;
             }
+            if frame.frame_type == Some(FrameType::Hole) {
+                lost += header.next_seq().since(header.first_seq.max(self.from));
+            }
             if let Err(error) = self.frame(&frame, sweep, lives) {
                 wrongs.note(Found::Damage(sweep.undecodable(&frame, error)?));
             }
@@ -55,7 +59,7 @@ impl LogWalk<'_> {
                 tell_at = header.first_seq.plus(TELL_EACH_SEQS);
             }
         }
-        Ok(())
+        Ok(lost)
     }
 
     /// Not what lies before the place from which it is looked, in a stretch that was read only to

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::log::error::LogError;
 use crate::log::recovery::put_file;
-use crate::log::storage::{Storage, is_disk_full};
+use crate::log::storage::{Storage, StorageFile as _, is_disk_full};
+use crate::log::sweep::PatientFile;
 
 const COPY_BYTES: usize = if cfg!(test) { 256 } else { 1 << 20 };
 const SUFFIX: &str = ".seg";
@@ -27,7 +28,7 @@ pub(super) fn set_aside(
     loop {
         match storage.link(path, &second) {
             Ok(()) => return Ok(second),
-            // A stop may have left it there. One that cannot be read is another one.
+            // A stop may have left it there. One that cannot be opened is another one.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if is_same(storage, path, &second).unwrap_or(false) {
                     return Ok(second);
@@ -58,17 +59,16 @@ pub(super) fn set_aside(
     }
 }
 
+/// Copies all that can be read; zeros stand for what cannot.
 fn copy(storage: &dyn Storage, path: &Path, dir: &Path, to: &Path) -> Result<(), LogError> {
     let from = storage.open(path).map_err(LogError::io("open", path))?;
+    let from = PatientFile::new(from);
     let bytes = from.len().map_err(LogError::io("measure", path))?;
-    let mut failed_read = None;
-    let put = put_file(storage, dir, to, |file| {
+    put_file(storage, dir, to, |file| {
         let mut offset = 0;
         while offset < bytes {
             let mut piece = vec![0; (bytes - offset).min(COPY_BYTES as u64) as usize];
-            let count = from.read_at(&mut piece, offset).inspect_err(|_| {
-                failed_read = Some(offset);
-            })?;
+            let count = from.read_at(&mut piece, offset)?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -76,15 +76,13 @@ fn copy(storage: &dyn Storage, path: &Path, dir: &Path, to: &Path) -> Result<(),
             offset += count as u64;
         }
         Ok(())
-    });
-    match (put, failed_read) {
-        (Err(LogError::Io { source, .. }), Some(_)) => Err(LogError::io("copy", path)(source)),
-        (put, _) => put,
-    }
+    })
 }
 
+/// Whether one is a second name of the other, or its copy.
 fn is_same(storage: &dyn Storage, one: &Path, other: &Path) -> io::Result<bool> {
     let (one, other) = (storage.open(one)?, storage.open(other)?);
+    let (one, other) = (PatientFile::new(one), PatientFile::new(other));
     let bytes = one.len()?;
     if other.len()? != bytes {
         return Ok(false);

@@ -33,6 +33,7 @@ use std::sync::Arc;
 
 pub use finder::FrameFinder;
 pub use found::{Damage, End, Flaw, Found, Lost, Missing, Overlap, Stray, StrayKind, Torn};
+pub(super) use patient::PatientFile;
 
 use super::codec::{CodecError, Erased, decode_erased, decode_events};
 use super::error::{Evidence, LogError};

@@ -20,14 +20,14 @@ pub(super) struct Unreadable {
 
 /// Reads around what cannot be read.
 #[derive(Debug)]
-pub(super) struct PatientFile {
+pub(in crate::log) struct PatientFile {
     file: Arc<dyn StorageFile>,
     /// In order, and apart from each other.
     unreadable: Mutex<Vec<Unreadable>>,
 }
 
 impl PatientFile {
-    pub(super) fn new(file: Arc<dyn StorageFile>) -> PatientFile {
+    pub(in crate::log) fn new(file: Arc<dyn StorageFile>) -> PatientFile {
         PatientFile {
             file,
             unreadable: Mutex::default(),
