@@ -3,17 +3,17 @@
 //! of a segment at one moment and the rest at another: that is refused as damage, and never
 //! opens with something missing.
 
-#[path = "kill_loop/checker.rs"]
+#[path = "judge/checker.rs"]
 mod checker;
 #[path = "support/client.rs"]
 mod client;
 #[path = "support/dump.rs"]
 mod dump;
-#[path = "kill_loop/history.rs"]
+#[path = "judge/history.rs"]
 mod history;
 #[path = "support/process.rs"]
 mod process;
-#[path = "kill_loop/publisher.rs"]
+#[path = "judge/publisher.rs"]
 mod publisher;
 #[path = "support/random.rs"]
 mod random;

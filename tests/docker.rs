@@ -2,7 +2,7 @@
 //! load, too little memory, a volume that moves. `tests/docker/run` builds the image, runs these
 //! and cleans up.
 
-#[path = "kill_loop/checker.rs"]
+#[path = "judge/checker.rs"]
 mod checker;
 #[path = "support/client.rs"]
 mod client;
@@ -10,11 +10,11 @@ mod client;
 mod dump;
 #[path = "docker/engine.rs"]
 mod engine;
-#[path = "kill_loop/history.rs"]
+#[path = "judge/history.rs"]
 mod history;
 #[path = "support/process.rs"]
 mod process;
-#[path = "kill_loop/publisher.rs"]
+#[path = "judge/publisher.rs"]
 mod publisher;
 #[path = "support/random.rs"]
 mod random;

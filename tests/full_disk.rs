@@ -3,13 +3,13 @@
 //! and is read; and writing goes on by itself. (The index alone on a full disk is in
 //! `index_faults` and `index_at_start.rs`.)
 
-#[path = "kill_loop/checker.rs"]
+#[path = "judge/checker.rs"]
 mod checker;
 #[path = "support/client.rs"]
 mod client;
 #[path = "support/dump.rs"]
 mod dump;
-#[path = "kill_loop/history.rs"]
+#[path = "judge/history.rs"]
 mod history;
 #[path = "support/mount.rs"]
 mod mount;
@@ -17,7 +17,7 @@ mod mount;
 mod operations;
 #[path = "support/process.rs"]
 mod process;
-#[path = "kill_loop/publisher.rs"]
+#[path = "judge/publisher.rs"]
 mod publisher;
 #[path = "support/random.rs"]
 mod random;

@@ -2,13 +2,13 @@
 //! the outcome is unknown, whoever waits that nothing was written; nothing more is taken, the
 //! process says why and ends with 1; and the restart decides from the disk.
 
-#[path = "kill_loop/checker.rs"]
+#[path = "judge/checker.rs"]
 mod checker;
 #[path = "support/client.rs"]
 mod client;
 #[path = "support/dump.rs"]
 mod dump;
-#[path = "kill_loop/history.rs"]
+#[path = "judge/history.rs"]
 mod history;
 #[path = "support/mount.rs"]
 mod mount;
@@ -16,7 +16,7 @@ mod mount;
 mod operations;
 #[path = "support/process.rs"]
 mod process;
-#[path = "kill_loop/publisher.rs"]
+#[path = "judge/publisher.rs"]
 mod publisher;
 #[path = "support/random.rs"]
 mod random;

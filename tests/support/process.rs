@@ -20,9 +20,11 @@ use rustix::process::{Pid, Signal, kill_process};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// The binary, with nothing in its environment that could change what it does.
+/// The binary, with nothing in its environment that could change what it does; another one where
+/// `ONCELOG_TEST_BINARY` names it.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oncelog"));
+    let binary = std::env::var_os("ONCELOG_TEST_BINARY");
+    let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_oncelog").into()));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ONCELOG_") {
             command.env_remove(name);

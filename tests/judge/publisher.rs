@@ -47,10 +47,15 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    /// Lets nobody in any more, and does not wait for those who are inside.
+    pub(crate) fn bar(&self) {
+        self.lock().address = None;
+    }
+
     /// Waits until everybody is out.
     pub(crate) fn close(&self) {
+        self.bar();
         let mut doors = self.lock();
-        doors.address = None;
         while doors.inside > 0 {
             let wait = self.changed.wait(doors);
             doors = wait.unwrap_or_else(PoisonError::into_inner);

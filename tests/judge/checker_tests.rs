@@ -1,7 +1,9 @@
 //! The checker is itself able to fail: each kind of damage to an honest history is caught.
 
-use super::*;
-use crate::history::Sent;
+use std::collections::{HashMap, HashSet};
+
+use crate::checker::{Violation, check, check_settled};
+use crate::history::{Attempt, Figures, Logged, Mark, Outcome, Sent, Told};
 
 /// A history: three publishers, four batches of three events each by turns, of which every
 /// second is answered, the others are unknown and were repeated.

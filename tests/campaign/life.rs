@@ -1,0 +1,231 @@
+//! The life of one store: publishers that repeat what was not acknowledged, crash after crash, and
+//! a look at all of it after each.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::checker::{check, check_settled};
+use crate::client::{Client, Stats};
+use crate::dump::dump_events;
+use crate::history::{Attempt, Figures, Logged, Outcome};
+use crate::process::{Oncelog, Starting, serve_command};
+use crate::publisher::{Gate, PUBLISHERS, Shut, publish};
+use crate::random::Random;
+
+/// Small, so that in every round segments roll and runs are merged, whose filters do not
+/// all fit into memory.
+pub(crate) const OPTIONS: [&str; 6] = [
+    "--segment-size",
+    "256KiB",
+    "--delta-events",
+    "500",
+    "--index-filter-memory",
+    "4KiB",
+];
+
+/// Where a store lives, and how it crashes there.
+pub(crate) trait Place {
+    /// Its data directory.
+    fn data_dir(&self) -> &Path;
+
+    /// Ends the server as a crash does, and loses what such a crash loses.
+    fn crash(&mut self, server: Oncelog);
+}
+
+/// A directory whose server is killed: what was written stays.
+pub(crate) struct Killed<'d>(pub(crate) &'d Path);
+
+impl Place for Killed<'_> {
+    fn data_dir(&self) -> &Path {
+        self.0
+    }
+
+    fn crash(&mut self, server: Oncelog) {
+        server.kill();
+    }
+}
+
+/// What happened in a life.
+#[allow(dead_code, reason = "of some only who reads them as text")]
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct Lived {
+    /// Crashes, those of a server that was still recovering included.
+    pub(crate) crashes: u64,
+    /// Requests.
+    pub(crate) attempts: u64,
+    /// Those that nobody answered.
+    pub(crate) unknown: u64,
+    /// Events in the log at the end.
+    pub(crate) events: u64,
+    /// Segments that were sealed because they were full.
+    pub(crate) rolled: u64,
+}
+
+impl Lived {
+    #[allow(dead_code, reason = "who lives one life has no sum")]
+    pub(crate) fn add(&mut self, other: Lived) {
+        self.crashes += other.crashes;
+        self.attempts += other.attempts;
+        self.unknown += other.unknown;
+        self.events += other.events;
+        self.rolled += other.rolled;
+    }
+}
+
+/// Lives so many rounds at a place with an empty directory. `history` gets all that publishers
+/// know, also when this panics because something is wrong.
+pub(crate) fn live(
+    place: &mut dyn Place,
+    seed: u64,
+    rounds: u64,
+    history: &Mutex<Vec<Attempt>>,
+) -> Lived {
+    let gate = Gate::default();
+    std::thread::scope(|threads| {
+        let shut = Shut(&gate);
+        let publishers: Vec<_> = (0..PUBLISHERS)
+            .map(|number| {
+                let gate = &gate;
+                threads.spawn(move || publish(number, seed, gate, history))
+            })
+            .collect();
+        let mut life = Life {
+            place,
+            seed,
+            random: Random::new(seed),
+            gate: &gate,
+            history,
+            lived: Lived::default(),
+        };
+        let mut server = start(life.place.data_dir());
+        for round in 1..=rounds {
+            server = life.round(round, server);
+        }
+        // What was begun is settled.
+        gate.last_call();
+        gate.open(server.address);
+        for publisher in publishers {
+            publisher.join().expect("a publisher does not panic");
+        }
+        life.look(&server, "at the end", true);
+        let stats = life.look(&server, "at the end", false);
+        let attempts = lock(history);
+        assert_eq!(check_settled(&attempts), [], "seed {seed}");
+        let unknown = attempts
+            .iter()
+            .filter(|a| matches!(a.outcome, Outcome::Unknown));
+        let lived = Lived {
+            attempts: attempts.len() as u64,
+            unknown: unknown.count() as u64,
+            events: stats.received,
+            ..life.lived
+        };
+        drop(attempts);
+        drop(shut);
+        assert_eq!(server.terminate().code, Some(0));
+        lived
+    })
+}
+
+fn start(data_dir: &Path) -> Oncelog {
+    Oncelog::start_with(data_dir, &OPTIONS)
+}
+
+fn lock(history: &Mutex<Vec<Attempt>>) -> MutexGuard<'_, Vec<Attempt>> {
+    history.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Life<'t> {
+    place: &'t mut dyn Place,
+    seed: u64,
+    random: Random,
+    gate: &'t Gate,
+    history: &'t Mutex<Vec<Attempt>>,
+    lived: Lived,
+}
+
+impl Life<'_> {
+    /// Traffic, crash, restart, look; and a second restart, without traffic, that must not
+    /// change a thing. Gives the server for the next round.
+    fn round(&mut self, round: u64, server: Oncelog) -> Oncelog {
+        let segments = self.segments();
+        self.gate.open(server.address);
+        self.pause(20, 450);
+        self.gate.bar();
+        self.crash(server);
+        self.gate.close();
+        self.lived.rolled += self.segments().saturating_sub(segments);
+
+        if self.random.percent(30) {
+            // Killed while it recovers.
+            let starting = Starting::spawn(serve_command(self.place.data_dir(), &OPTIONS));
+            self.pause(0, 60);
+            starting.kill();
+            self.lived.crashes += 1;
+        }
+        let server = start(self.place.data_dir());
+        let state = format!("round {round}");
+        let seen = self.look(&server, &state, round.is_multiple_of(5));
+
+        match self.random.between(0, 2) {
+            0 => assert_eq!(server.terminate().code, Some(0)),
+            1 => self.crash(server),
+            _ => {
+                self.crash(server);
+                let index = self.place.data_dir().join("index");
+                std::fs::remove_dir_all(index).expect("the index goes away");
+            }
+        }
+        let server = start(self.place.data_dir());
+        let again = Client::new(server.address).settled();
+        assert_eq!(
+            (again.counts(), &again.topics, &again.fold_hash),
+            (seen.counts(), &seen.topics, &seen.fold_hash),
+            "{state}, seed {}: a restart without traffic changed it",
+            self.seed
+        );
+        server
+    }
+
+    fn crash(&mut self, server: Oncelog) {
+        self.place.crash(server);
+        self.lived.crashes += 1;
+    }
+
+    /// Compares the store with all that was done to it.
+    fn look(&self, server: &Oncelog, state: &str, by_dump: bool) -> Stats {
+        let client = Client::new(server.address);
+        let stats = client.settled();
+        let shown = if by_dump {
+            dump_events(self.place.data_dir(), &[])
+        } else {
+            client.events("?verdict=all")
+        };
+        let log: Vec<Logged> = shown.into_iter().map(Logged::from).collect();
+        let violations = check(&log, &lock(self.history), Figures::from(&stats));
+        assert!(
+            violations.is_empty(),
+            "{state}, seed {}: {} violations, the first are {:?}",
+            self.seed,
+            violations.len(),
+            &violations[..violations.len().min(10)]
+        );
+        stats
+    }
+
+    fn pause(&mut self, least_ms: u64, most_ms: u64) {
+        let pause = self.random.between(least_ms, most_ms);
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+
+    fn segments(&self) -> u64 {
+        let log = self.place.data_dir().join("log");
+        let entries = std::fs::read_dir(log).expect("the log");
+        let segments = entries.filter(|entry| {
+            let path = entry.as_ref().expect("an entry").path();
+            path.extension().is_some_and(|extension| extension == "seg")
+        });
+        segments.count() as u64
+    }
+}
