@@ -12,7 +12,7 @@ use crate::snapshot;
 use crate::store;
 
 /// Members of JSON that each run has of its own.
-const OF_THE_RUN: [&str; 26] = [
+const OF_THE_RUN: [&str; 28] = [
     "at",
     "bytes",
     "disk_free_bytes",
@@ -21,6 +21,7 @@ const OF_THE_RUN: [&str; 26] = [
     "fold_seconds",
     "frame_bytes",
     "frames",
+    "free_bytes",
     "goes_on_at",
     "header_crc",
     "index_bytes",
@@ -28,6 +29,7 @@ const OF_THE_RUN: [&str; 26] = [
     "log_id",
     "made_at",
     "made_at_us",
+    "needed_bytes",
     "offset",
     "payload_crc",
     "received_at",
@@ -149,6 +151,8 @@ fn mask(value: &mut Value) {
                     "payload" => {}
                     name if OF_THE_RUN.contains(&name) && !value.is_null() => *value = json!("*"),
                     "kept_in" if value.is_string() => *value = json!("*"),
+                    // The system's temporary directory.
+                    "room_to_verify" => *value = json!("*"),
                     _ => mask(value),
                 }
             }
@@ -163,6 +167,13 @@ fn line_of_text(line: &str) -> Option<String> {
     let masked = match words.as_slice() {
         _ if words.contains(&"mark") => return None,
         ["disk", ..] => "disk        <free>".to_owned(),
+        ["room", ..] => "room        <sizes>".to_owned(),
+        [.., "to", "verify", "it,", "where", _, _, "are", "free"] => {
+            "            <sizes>".to_owned()
+        }
+        ["set", "aside", _, _, _, "which", ..] => {
+            "set aside   <sizes>, which a repair has kept".to_owned()
+        }
         ["oncelog", _] => "oncelog     <version>".to_owned(),
         [_, "segments,", ..] | ["schema", ..] => "            <sizes>".to_owned(),
         ["format", ..] => "            <sizes>".to_owned(),
