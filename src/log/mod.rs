@@ -47,6 +47,7 @@ pub mod tail;
 #[cfg(test)]
 mod tests;
 mod torn;
+mod understood;
 mod window;
 mod writer;
 

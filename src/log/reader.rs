@@ -14,6 +14,7 @@ use super::parts::PayloadParts;
 use super::proven::{ProvenFrames, check_in_parts};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::{Mapping, StorageFile};
+use super::understood::understood;
 use super::window::{WINDOW_BYTES, Window, is_zeros, last_not_zero};
 use crate::event::Seq;
 
@@ -378,26 +379,6 @@ pub enum StepError {
     /// A later version wrote this.
     #[error("{0} is not known")]
     Newer(String),
-}
-
-fn understood(header: &FrameHeader) -> Result<(), String> {
-    let known_flags = match header.frame_type() {
-        Some(FrameType::Mark) => FLAG_SHUTDOWN,
-        _ => 0,
-    };
-    let unknown_flags = header.flags & REQUIRED_FLAGS_MASK & !known_flags;
-    match header.frame_type() {
-        // Only what takes no seqs can be passed over: else two versions would count differently.
-        None if header.type_number < SKIPPABLE_TYPE_MIN || header.count != 0 => {
-            Err(format!("frame type {}", header.type_number))
-        }
-        _ if unknown_flags != 0 => Err(format!("frame flag {unknown_flags:#06x}")),
-        None => Ok(()),
-        Some(FrameType::Events | FrameType::Erased) if header.rule().is_none() => {
-            Err(format!("key rule {}", header.key_rule))
-        }
-        Some(_) => Ok(()),
-    }
 }
 
 /// Whether a fault says that nothing was written at that place.
