@@ -18,7 +18,7 @@ use std::path::Path;
 use support::client::{Client, event};
 use support::operations::assert_documented;
 use support::process::{Ended, Oncelog, run_command, serve_command};
-use support::store::{damage, files, segments, stopped_store, store_of_three_lives};
+use support::store::{damage, files, segments, set_version, stopped_store, store_of_three_lives};
 use support::strace;
 
 /// Twice, since a supervisor may not have understood.
@@ -76,15 +76,6 @@ fn a_log_that_ends_before_its_index() {
         fs::remove_file(segment).expect("it goes away");
     }
     assert_refused(store.path(), "The index is ahead of the log");
-}
-
-/// Puts another number into a file's header, whose checksum stands at `crc_at`.
-fn set_version(path: &Path, at: usize, crc_at: usize) {
-    let mut bytes = fs::read(path).expect("the file");
-    bytes[at] = 9;
-    let crc = crc32fast::hash(&bytes[..crc_at]);
-    bytes[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
-    fs::write(path, bytes).expect("it can be written");
 }
 
 #[test]

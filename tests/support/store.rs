@@ -142,3 +142,12 @@ pub fn damage(data_dir: &Path, seq: u64) -> ShownFrame {
     fs::write(&path, bytes).expect("the segment can be written");
     frame
 }
+
+/// Puts another number into a file's header, whose checksum stands at `crc_at`.
+pub fn set_version(path: &Path, at: usize, crc_at: usize) {
+    let mut bytes = fs::read(path).expect("the file");
+    bytes[at] = 9;
+    let crc = crc32fast::hash(&bytes[..crc_at]);
+    bytes[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+    fs::write(path, bytes).expect("it can be written");
+}

@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::process::{Ended, Oncelog, command, run_command};
 use crate::run_tool;
 use crate::skipped::say_skipped;
-use crate::store::{segments, store_of_three_lives};
+use crate::store::{segments, set_version, store_of_three_lives};
 use crate::tree::{assert_same, copy, tree};
 
 /// A line for each way in which a tool reads or changes a store.
@@ -43,15 +43,6 @@ fn assert_refused(ended: &Ended, case: &str, named: &str) {
     assert!(ended.stderr.contains(named), "{case}: {}", ended.stderr);
 }
 
-/// With another format or fold version in its header, and the checksum of that.
-fn of_a_later_version(path: &Path, at: usize, crc_at: usize) {
-    let mut bytes = fs::read(path).expect("the file");
-    bytes[at] = 9;
-    let crc = crc32fast::hash(&bytes[..crc_at]);
-    bytes[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
-    fs::write(path, bytes).expect("it can be written");
-}
-
 #[test]
 fn what_is_no_store_or_a_later_versions() {
     let parent = tempfile::tempdir().expect("a directory");
@@ -64,9 +55,9 @@ fn what_is_no_store_or_a_later_versions() {
     for name in ["newer", "newer segment", "newer fold"] {
         copy(store.path(), &path(name));
     }
-    of_a_later_version(&path("newer/log/log.meta"), 8, 44);
+    set_version(&path("newer/log/log.meta"), 8, 44);
     for (name, at) in [("newer segment", 8), ("newer fold", 10)] {
-        of_a_later_version(&segments(&path(name))[1], at, 60);
+        set_version(&segments(&path(name))[1], at, 60);
     }
     for name in [
         "missing",

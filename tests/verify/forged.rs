@@ -8,11 +8,11 @@ use oncelog::event::Event;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{Client, Shape, event};
+use crate::client::{Client, Shape};
 use crate::forge::forge_log;
 use crate::process::{Ended, Oncelog, command, run_command};
 use crate::publishing::{Store, publish, real_events};
-use crate::scene::{says, shown, verify};
+use crate::scene::{batch_with_each_verdict, says, shown, verify};
 use crate::store::segments;
 
 /// Seqs of the real events, of which some were sent twice.
@@ -56,12 +56,7 @@ fn promised() -> Promised {
     let client = Client::new(server.address);
     let mut receipts = fs::read_to_string(path("receipts")).expect("receipts");
     for batch in 0..2 {
-        let id = |place: u32| format!("{batch}-{place}");
-        let mut events: Vec<String> = (0..4)
-            .map(|place| event("orders", &id(place), r#"{"n": 1}"#))
-            .collect();
-        events.push(event("orders", &id(0), r#"{"n": 1.0}"#));
-        events.push(event("orders", &id(1), r#"{"n": 2}"#));
+        let events = batch_with_each_verdict(batch);
         let answer = client.try_publish("?receipts=all", Shape::Array.body(&events));
         receipts += &(answer.expect("an answer").ok().text + "\n");
     }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::client::{Client, Shape, event};
 use crate::forge::forge;
 use crate::process::{Ended, Oncelog, command, run, run_command};
-use crate::scene::{mixed_store, says, shown, verify};
+use crate::scene::{batch_with_each_verdict, mixed_store, says, shown, verify};
 use crate::store::{damage, segments};
 
 /// A store that was stopped, and all that its publishers were told.
@@ -29,12 +29,7 @@ fn told() -> Told {
     let client = Client::new(server.address);
     let mut answers = Vec::new();
     for batch in 0..5 {
-        let id = |place: u32| format!("{batch}-{place}");
-        let mut events: Vec<String> = (0..4)
-            .map(|place| event("orders", &id(place), r#"{"n": 1}"#))
-            .collect();
-        events.push(event("orders", &id(0), r#"{"n": 1.0}"#));
-        events.push(event("orders", &id(1), r#"{"n": 2}"#));
+        let events = batch_with_each_verdict(batch);
         let answer = client.try_publish("?receipts=all", Shape::Array.body(&events));
         answers.push(answer.expect("an answer").ok().text);
     }

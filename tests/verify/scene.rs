@@ -67,3 +67,15 @@ pub(super) fn publish(client: &Client, batches: std::ops::Range<u64>) {
         client.publish(Shape::Array.body(&events));
     }
 }
+
+/// Six events with ids of this batch: four new ones, one again in other words, and one of another
+/// payload.
+pub(crate) fn batch_with_each_verdict(batch: u32) -> Vec<String> {
+    let id = |place: u32| format!("{batch}-{place}");
+    let mut events: Vec<String> = (0..4)
+        .map(|place| event("orders", &id(place), r#"{"n": 1}"#))
+        .collect();
+    events.push(event("orders", &id(0), r#"{"n": 1.0}"#));
+    events.push(event("orders", &id(1), r#"{"n": 2}"#));
+    events
+}
