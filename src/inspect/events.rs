@@ -1,20 +1,24 @@
 //! A walk over the events of a log with their verdicts, and over what is wrong with it.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::sync_channel;
 
 use super::error::InspectError;
+use super::judging::{Blocks, Content, JudgedFrame, Judging, Met};
 use super::place::StorePlace;
-use super::verdicts::{Listener, TELL_EACH_SEQS, Verdicts};
+use super::verdicts::{Listener, Verdicts};
 use super::wanted::Wanted;
 use crate::event::Seq;
 use crate::index::fold::{Judged, Verdict};
-use crate::log::format::FrameType;
 use crate::log::reader::Frame;
 use crate::log::sweep::{End, Found, Lost, Sweep, SweepOptions};
 use crate::render::LoggedEvent;
 
 /// The first stretch that is looked through for the last events.
 const LAST_SEQS_MIN: u64 = 4096;
+
+/// How many blocks of frames wait to be shown, at most.
+const BLOCKS_AHEAD: usize = 1;
 
 /// What there is to show.
 #[derive(Debug)]
@@ -41,146 +45,99 @@ pub struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    /// Shows what is wanted, in order.
+    /// Shows what is wanted, in order. What comes next is decoded and judged meanwhile.
     ///
     /// # Errors
     /// Those of the log and of the fold, and what `show` returns.
     pub fn run<E: From<InspectError>>(
         &mut self,
         verdicts: &mut Verdicts,
-        listener: &mut dyn Listener,
+        listener: &mut (dyn Listener + Send),
         mut show: impl FnMut(Shown<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |error| E::from(InspectError::Log(error));
-        let last = self.sweep.end().due.previous().min(self.wanted.to);
-        let mut tell_at = self.wanted.from;
-        while let Some(found) = self.sweep.next().map_err(failed)? {
-            let lost = match &found {
-                Found::Frame(frame) if frame.header.first_seq > self.wanted.to => {
-                    return self.end(show);
-                }
-                Found::Frame(frame) if frame.header.count > 0 => {
-                    self.frame(frame, verdicts, listener, &mut show)?;
-                    if frame.header.first_seq >= tell_at {
-                        tell_at = frame.header.first_seq.plus(TELL_EACH_SEQS);
-                        listener.passed(frame.header.last_seq(), last);
-                    }
-                    continue;
-                }
-                Found::Frame(_) => continue,
-                Found::End(end) => {
-                    show(Shown::End(end))?;
-                    continue;
-                }
-                Found::Damage(damage) => damage.lost,
-                Found::Missing(missing) => missing.lost,
-                Found::Overlap(_) | Found::Stray(_) => Lost::none(self.wanted.from),
-            };
-            if lost.first > self.wanted.to {
-                return self.end(show);
-            }
-            verdicts.lost(lost, listener)?;
-            if lost.next >= self.wanted.from {
-                show(Shown::Wrong(&found))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn end<E>(&self, mut show: impl FnMut(Shown<'_>) -> Result<(), E>) -> Result<(), E> {
-        show(Shown::End(self.sweep.end()))
-    }
-
-    fn frame<E: From<InspectError>>(
-        &self,
-        frame: &Frame,
-        verdicts: &mut Verdicts,
-        listener: &mut dyn Listener,
-        show: &mut impl FnMut(Shown<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let header = &frame.header;
-        if header.next_seq() <= self.wanted.from {
-            return Ok(());
-        }
-        // A hole has the time of its repair: nothing tells when that was received which is lost.
-        let is_hole = frame.frame_type == Some(FrameType::Hole);
-        let is_wanted = self.wanted.takes_seqs(header.first_seq, header.next_seq())
-            && (is_hole || self.wanted.takes_time(header.received_at));
-        let (events, topics, undecodable) = match frame.frame_type {
-            Some(FrameType::Events) => match self.sweep.events(frame) {
-                Ok(events) => (events, Vec::new(), None),
-                Err(error) => (Vec::new(), Vec::new(), Some(error)),
-            },
-            Some(FrameType::Erased) => match self.sweep.erased(frame) {
-                Ok(erased) => {
-                    let name = |topic: u32| erased.topics.get(topic as usize).copied();
-                    let topics = erased.events.iter();
-                    let topics = topics.map(|event| name(event.topic).unwrap_or_default());
-                    (Vec::new(), topics.collect(), None)
-                }
-                Err(error) => (Vec::new(), Vec::new(), Some(error)),
-            },
-            _ => (Vec::new(), Vec::new(), None),
+        let (to, blocks) = sync_channel(BLOCKS_AHEAD);
+        let judging = Judging {
+            sweep: &mut self.sweep,
+            wanted: self.wanted,
+            verdicts,
+            listener,
+            blocks: Blocks::to(to),
         };
-        let judged = match undecodable {
-            None => verdicts.of_frame(frame, &events, self.sweep.payload(), listener)?,
-            Some(error) => Err(error),
-        };
-        let judged = match judged {
-            Ok(judged) => judged,
-            Err(error) => {
-                let damage = self.sweep.undecodable(frame, error);
-                let damage = damage.map_err(InspectError::Log)?;
-                verdicts.lost(damage.lost, listener)?;
-                return show(Shown::Wrong(&Found::Damage(damage)));
-            }
-        };
-        if !is_wanted {
-            return Ok(());
-        }
-        if events.is_empty() && topics.is_empty() {
-            return self.hole(frame, show);
-        }
         let wanted = self.wanted;
-        for (judged, topic) in judged.iter().zip(topics) {
-            let is_topic = wanted.topic.as_deref().is_none_or(|wanted| wanted == topic);
-            let asks_for_more = wanted.source.is_some() || wanted.event_id.is_some();
-            if is_topic && !asks_for_more && wanted.takes_judged(*judged) {
-                show(Shown::Erased(*judged, topic))?;
+        std::thread::scope(|threads| {
+            let judging = threads.spawn(|| judging.run());
+            let shown = blocks.iter().flatten().try_for_each(|met| match met {
+                Met::Frame(frame) => show_frame(wanted, *frame, &mut show),
+                Met::Wrong(found) => show(Shown::Wrong(&found)),
+                Met::End(end) => show(Shown::End(&end)),
+            });
+            // Whoever works ahead ends with it.
+            drop(blocks);
+            let judged = judging.join();
+            shown?;
+            match judged {
+                Ok(judged) => Ok(judged?),
+                Err(panic) => std::panic::resume_unwind(panic),
             }
-        }
-        let is_proven = self.sweep.is_proven(frame);
-        for (judged, event) in judged.into_iter().zip(events) {
-            if wanted.takes_event(&event) && wanted.takes_judged(judged) {
-                let received_at = header.received_at;
-                let logged = LoggedEvent {
-                    judged,
-                    received_at,
-                    event,
-                };
-                show(Shown::Event(&logged, is_proven))?;
-            }
-        }
-        Ok(())
+        })
     }
+}
 
-    fn hole<E>(
-        &self,
-        frame: &Frame,
-        show: &mut impl FnMut(Shown<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let wanted = self.wanted;
-        if wanted.asks_for_content() || !wanted.takes_verdict(Verdict::Lost) {
-            return Ok(());
+fn show_frame<E>(
+    wanted: &Wanted,
+    judged: JudgedFrame,
+    show: &mut impl FnMut(Shown<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let JudgedFrame {
+        frame,
+        is_proven,
+        judged,
+        mut content,
+    } = judged;
+    content.with_dependent_mut(|_, content| match content {
+        Content::Events(events) => {
+            for (judged, event) in judged.into_iter().zip(events.drain(..)) {
+                if wanted.takes_event(&event) && wanted.takes_judged(judged) {
+                    let received_at = frame.header.received_at;
+                    let logged = LoggedEvent {
+                        judged,
+                        received_at,
+                        event,
+                    };
+                    show(Shown::Event(&logged, is_proven))?;
+                }
+            }
+            Ok(())
         }
-        let first = frame.header.first_seq.max(wanted.from);
-        let last = frame.header.last_seq().min(wanted.to);
-        show(Shown::Hole(Lost {
-            first,
-            next: last.next(),
-            and_more: false,
-        }))
+        Content::Erased(topics) => {
+            for (judged, topic) in judged.into_iter().zip(topics.drain(..)) {
+                let is_topic = wanted.topic.as_deref().is_none_or(|wanted| wanted == topic);
+                let asks_for_more = wanted.source.is_some() || wanted.event_id.is_some();
+                if is_topic && !asks_for_more && wanted.takes_judged(judged) {
+                    show(Shown::Erased(judged, topic))?;
+                }
+            }
+            Ok(())
+        }
+        Content::Hole => show_hole(wanted, &frame, show),
+    })
+}
+
+fn show_hole<E>(
+    wanted: &Wanted,
+    frame: &Frame,
+    show: &mut impl FnMut(Shown<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    if wanted.asks_for_content() || !wanted.takes_verdict(Verdict::Lost) {
+        return Ok(());
     }
+    let first = frame.header.first_seq.max(wanted.from);
+    let last = frame.header.last_seq().min(wanted.to);
+    show(Shown::Hole(Lost {
+        first,
+        next: last.next(),
+        and_more: false,
+    }))
 }
 
 /// From which seq on the last `count` wanted events stand, and up to which it was looked: whoever
@@ -195,7 +152,7 @@ pub fn start_of_last(
     wanted: &Wanted,
     count: u64,
     verdicts: &mut Verdicts,
-    listener: &mut dyn Listener,
+    listener: &mut (dyn Listener + Send),
 ) -> Result<(Seq, Seq), InspectError> {
     if count == 0 {
         return Ok((Seq::new(u64::MAX), Seq::ZERO));

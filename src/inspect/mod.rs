@@ -11,6 +11,7 @@
 //! | `payloads` | what the fold reads back, behind damage too |
 //! | `wanted` | which events are wanted |
 //! | `events` | a walk over them |
+//! | `judging` | its first half, which works ahead |
 //! | `wrong` | what is wrong with a log, as text and as JSON |
 //! | `compare` | two indexes, row by row |
 //! | `info` | the overview of a store |
@@ -24,6 +25,7 @@ pub mod compare;
 mod error;
 mod events;
 pub mod info;
+mod judging;
 mod payloads;
 mod place;
 pub mod rebuild;

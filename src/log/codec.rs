@@ -131,7 +131,12 @@ pub fn encode_events(batch: &Batch<'_>) -> Result<Vec<u8>, CodecError> {
 pub fn decode_events(payload: &[u8], count: u32) -> Result<Vec<Event<'_>>, CodecError> {
     let payload: EventsPayload<'_> = options().deserialize(payload)?;
     check_count(count, payload.events.len())?;
-    payload.events.into_iter().map(event_of).collect()
+    // Not `collect`, which does not know beforehand how many they will be.
+    let mut events = Vec::with_capacity(payload.events.len());
+    for record in payload.events {
+        events.push(event_of(record)?);
+    }
+    Ok(events)
 }
 
 /// The event that is these bytes, found by `event_bounds`.

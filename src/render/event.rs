@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::LoggedEvent;
-use super::json::{push_display, push_string};
+use super::json::{push_number, push_string};
 use super::verdict::{push_original, verdict_name};
 use crate::event::PayloadKind;
 
@@ -30,7 +30,7 @@ impl EventWriter {
     pub fn push(&mut self, out: &mut Vec<u8>, logged: &LoggedEvent<'_>, show: Show) {
         let event = &logged.event;
         out.extend_from_slice(b"{\"seq\":");
-        push_display(out, logged.judged.seq);
+        push_number(out, logged.judged.seq.get());
         out.extend_from_slice(b",\"topic\":");
         push_string(out, &event.topic);
         out.extend_from_slice(b",\"event_id\":");

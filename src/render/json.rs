@@ -20,6 +20,12 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Appends a number. Without `fmt`, which takes longer than all else in a small event.
+pub fn push_number(out: &mut Vec<u8>, number: u64) {
+    // Writing a number into memory cannot fail.
+    let _ = serde_json::to_writer(out, &number);
+}
+
 /// Appends what `Display` says, for numbers and hexadecimal digits.
 pub fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     // Writing into memory cannot fail.

@@ -1,6 +1,6 @@
 //! Verdicts as they stand in answers, wherever one is shown.
 
-use super::json::push_display;
+use super::json::push_number;
 use crate::event::Seq;
 use crate::index::fold::{Judged, Verdict};
 
@@ -20,7 +20,7 @@ pub fn push_verdict(out: &mut Vec<u8>, verdict: Option<Verdict>, seq: Seq, origi
     out.extend_from_slice(b",\"verdict\":\"");
     out.extend_from_slice(verdict_name(verdict).as_bytes());
     out.extend_from_slice(b"\",\"seq\":");
-    push_display(out, seq);
+    push_number(out, seq.get());
     out.extend_from_slice(b",\"original_seq\":");
     push_original(out, original_seq);
 }
@@ -30,7 +30,7 @@ pub fn push_original(out: &mut Vec<u8>, original_seq: Seq) {
     if original_seq == Seq::ZERO {
         out.extend_from_slice(b"null");
     } else {
-        push_display(out, original_seq);
+        push_number(out, original_seq.get());
     }
 }
 

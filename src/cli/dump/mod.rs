@@ -12,7 +12,7 @@ mod printer;
 mod progress;
 mod text;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 pub use options::{DumpOptions, EXAMPLE};
@@ -23,8 +23,6 @@ use crate::inspect::{InspectError, StorePlace};
 use crate::log::segment::SegmentId;
 use crate::log::sweep::End;
 use printer::Printer;
-
-const OUT_BYTES: usize = 64 * 1024;
 
 /// Why a dump ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +42,7 @@ enum DumpError {
 
 /// Prints the log. 0 all well, 1 damage, 2 could not run.
 pub fn run(options: &DumpOptions) -> ExitCode {
-    let out = BufWriter::with_capacity(OUT_BYTES, io::stdout().lock());
-    let mut printer = Printer::new(out, options.json, options.segment);
+    let mut printer = Printer::new(io::stdout().lock(), options.json, options.segment);
     let dumped = dump(options, &mut printer);
     let flushed = printer.flush().map_err(DumpError::Out);
     let wrong = printer.wrong();

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use memchr::memchr2;
+
 use super::paint::Paint;
 use super::text::TextLines;
 use crate::event::Seq;
@@ -10,12 +12,16 @@ use crate::log::segment::SegmentId;
 use crate::log::sweep::{End, Found, Lost};
 use crate::render::{EventWriter, LoggedEvent, Show};
 
+/// So much is collected before it is written.
+const WRITTEN_FROM_BYTES: usize = 64 * 1024;
+
 /// Prints, and remembers whether anything was wrong.
 #[derive(Debug)]
 pub(super) struct Printer<W> {
     out: W,
     form: Form,
-    line: Vec<u8>,
+    /// What is to be written.
+    lines: Vec<u8>,
     /// What is wrong elsewhere is left out.
     segment: Option<SegmentId>,
     /// How many things are wrong.
@@ -42,7 +48,7 @@ impl<W: Write> Printer<W> {
                 true => Form::Json(EventWriter::default()),
                 false => Form::Text(TextLines::new(Paint::of_stdout())),
             },
-            line: Vec::new(),
+            lines: Vec::with_capacity(WRITTEN_FROM_BYTES),
             segment,
             wrong: 0,
             said: Vec::new(),
@@ -66,21 +72,21 @@ impl<W: Write> Printer<W> {
 
     /// Whoever reads gets what there is.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.write_lines()?;
         self.out.flush()
     }
 
     /// Prints one thing.
     pub(super) fn print(&mut self, shown: &Shown<'_>) -> io::Result<()> {
-        self.line.clear();
         match shown {
             Shown::Event(logged, is_proven) => self.event(logged, *is_proven),
             Shown::Erased(judged, topic) => match &mut self.form {
-                Form::Text(lines) => lines.erased(&mut self.line, *judged, topic),
+                Form::Text(lines) => lines.erased(&mut self.lines, *judged, topic),
                 Form::Json(_) => {
                     let verdict = crate::cli::verdict_json(*judged);
                     let topic = serde_json::json!(topic);
                     writeln!(
-                        self.line,
+                        self.lines,
                         "{{\"seq\":{},\"topic\":{topic},{verdict},\"erased\":true}}",
                         judged.seq
                     )?;
@@ -90,43 +96,58 @@ impl<W: Write> Printer<W> {
             Shown::Wrong(found) => self.say_wrong(found)?,
             Shown::End(end) => self.end(end)?,
         }
-        self.out.write_all(&self.line)
+        self.write_enough()
     }
 
     /// What is wrong with a log, of which frames are shown.
     pub(super) fn print_wrong(&mut self, found: &Found) -> io::Result<()> {
-        self.line.clear();
         self.say_wrong(found)?;
-        self.out.write_all(&self.line)
+        self.write_enough()
     }
 
     /// Prints a line as it is.
     pub(super) fn print_line(&mut self, line: std::fmt::Arguments<'_>) -> io::Result<()> {
-        writeln!(self.out, "{line}")
+        writeln!(self.lines, "{line}")?;
+        self.write_enough()
+    }
+
+    fn write_enough(&mut self) -> io::Result<()> {
+        match self.lines.len() >= WRITTEN_FROM_BYTES {
+            true => self.write_lines(),
+            false => Ok(()),
+        }
+    }
+
+    fn write_lines(&mut self) -> io::Result<()> {
+        let written = self.out.write_all(&self.lines);
+        // Nothing is written twice, also behind an error.
+        self.lines.clear();
+        written
     }
 
     fn event(&mut self, logged: &LoggedEvent<'_>, is_proven: bool) {
         match &mut self.form {
-            Form::Text(lines) => lines.event(&mut self.line, logged, is_proven),
+            Form::Text(lines) => lines.event(&mut self.lines, logged, is_proven),
             Form::Json(writer) => {
-                writer.push(&mut self.line, logged, Show::WithVerdict);
+                let begun = self.lines.len();
+                writer.push(&mut self.lines, logged, Show::WithVerdict);
+                one_line(&mut self.lines[begun..]);
                 if !is_proven {
-                    self.line.pop();
-                    self.line.extend_from_slice(b",\"unproven\":true}");
+                    self.lines.pop();
+                    self.lines.extend_from_slice(b",\"unproven\":true}");
                 }
-                one_line(&mut self.line);
-                self.line.push(b'\n');
+                self.lines.push(b'\n');
             }
         }
     }
 
     fn hole(&mut self, lost: &Lost) -> io::Result<()> {
         match &mut self.form {
-            Form::Text(lines) => lines.hole(&mut self.line, lost),
+            Form::Text(lines) => lines.hole(&mut self.lines, lost),
             Form::Json(_) => {
                 let (first, last) = (lost.first, lost.last().unwrap_or(lost.first));
                 writeln!(
-                    self.line,
+                    self.lines,
                     "{{\"seq\":{first},\"last_seq\":{last},\"verdict\":\"lost\"}}"
                 )?;
             }
@@ -148,13 +169,13 @@ impl<W: Write> Printer<W> {
             _ => Lost::none(Seq::ZERO),
         };
         match &mut self.form {
-            Form::Json(_) => writeln!(self.line, "{{\"damage\":{json}}}")?,
+            Form::Json(_) => writeln!(self.lines, "{{\"damage\":{json}}}")?,
             Form::Text(lines) => {
-                lines.wrong(&mut self.line, &text);
+                lines.wrong(&mut self.lines, &text);
                 let changes_verdicts = lost.last().is_some_and(|last| last >= self.folded_from);
                 if changes_verdicts && !std::mem::replace(&mut self.remarked, true) {
                     let remark = "(from here on verdicts are those of what remains)";
-                    lines.remark(&mut self.line, remark);
+                    lines.remark(&mut self.lines, remark);
                 }
             }
         }
@@ -185,9 +206,9 @@ impl<W: Write> Printer<W> {
 
 /// A line break inside JSON can only be white space, and becomes a space.
 fn one_line(line: &mut [u8]) {
-    for byte in line {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
+    let mut from = 0;
+    while let Some(at) = memchr2(b'\n', b'\r', &line[from..]) {
+        line[from + at] = b' ';
+        from += at + 1;
     }
 }

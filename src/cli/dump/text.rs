@@ -6,6 +6,7 @@ use super::paint::Paint;
 use crate::event::Seq;
 use crate::index::fold::{Judged, Verdict};
 use crate::log::sweep::Lost;
+use crate::render::json::push_number;
 use crate::render::{LoggedEvent, TimeText};
 
 /// A payload longer than this is cut.
@@ -85,20 +86,26 @@ impl TextLines {
     }
 
     fn seq(&self, out: &mut Vec<u8>, seq: Seq) {
-        let _ = write!(out, "{:>SEQ_CHARS$}  ", seq.get());
+        let digits = seq.get().checked_ilog10().unwrap_or_default() as usize + 1;
+        pad(out, digits, SEQ_CHARS);
+        push_number(out, seq.get());
+        out.extend_from_slice(b"  ");
     }
 
     fn verdict(&self, out: &mut Vec<u8>, judged: Judged) {
         let (start, end) = self.paint.of_verdict(judged.verdict);
         out.extend_from_slice(start.as_bytes());
         let begun = out.len();
-        let original = judged.original_seq;
-        let _ = match judged.verdict {
-            Verdict::Stored => write!(out, "stored"),
-            Verdict::Duplicate => write!(out, "duplicate of {original}"),
-            Verdict::Conflict => write!(out, "conflict with {original}"),
-            Verdict::Lost => write!(out, "lost"),
+        let (name, of_original) = match judged.verdict {
+            Verdict::Stored => ("stored", false),
+            Verdict::Duplicate => ("duplicate of ", true),
+            Verdict::Conflict => ("conflict with ", true),
+            Verdict::Lost => ("lost", false),
         };
+        out.extend_from_slice(name.as_bytes());
+        if of_original {
+            push_number(out, judged.original_seq.get());
+        }
         let chars = out.len() - begun;
         out.extend_from_slice(end.as_bytes());
         pad(out, chars, VERDICT_CHARS);
@@ -121,7 +128,7 @@ fn pad(out: &mut Vec<u8>, chars: usize, to: usize) {
 /// many characters it has.
 fn push_printable(out: &mut Vec<u8>, text: &str) -> usize {
     // Most texts are plain, and to see that is much cheaper than to look at each character.
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+    if is_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return text.len();
     }
@@ -138,17 +145,29 @@ fn push_printable(out: &mut Vec<u8>, text: &str) -> usize {
     chars
 }
 
+/// Whether these are characters of ASCII that can be shown.
+fn is_plain(bytes: &[u8]) -> bool {
+    // Not `all`, so that many bytes are looked at together.
+    let shown = bytes.iter().map(|byte| (0x20..0x7f).contains(byte));
+    shown.fold(true, |plain, shown| plain & shown)
+}
+
 fn push_payload(out: &mut Vec<u8>, payload: &[u8]) {
-    if payload.len() <= PAYLOAD_SHOWN_BYTES {
-        push_printable(out, &String::from_utf8_lossy(payload));
-        return;
+    let start = &payload[..payload.len().min(PAYLOAD_SHOWN_BYTES)];
+    let is_cut = start.len() < payload.len();
+    if is_plain(start) {
+        out.extend_from_slice(start);
+    } else {
+        let whole = match std::str::from_utf8(start) {
+            // A character that the cut goes through is left out.
+            Err(error) if is_cut && error.error_len().is_none() => &start[..error.valid_up_to()],
+            _ => start,
+        };
+        push_printable(out, &String::from_utf8_lossy(whole));
     }
-    let start = &payload[..PAYLOAD_SHOWN_BYTES];
-    // A character that the cut goes through is left out.
-    let whole = match std::str::from_utf8(start) {
-        Err(error) if error.error_len().is_none() => &start[..error.valid_up_to()],
-        _ => start,
-    };
-    push_printable(out, &String::from_utf8_lossy(whole));
-    let _ = write!(out, "… ({} bytes)", payload.len());
+    if is_cut {
+        out.extend_from_slice("… (".as_bytes());
+        push_number(out, payload.len() as u64);
+        out.extend_from_slice(b" bytes)");
+    }
 }
