@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 use checker::{check, check_settled};
 use client::{Answer, Client, Shape, event};
 use dump::dump_events;
-use history::{Attempt, Figures, Logged, Mark, Outcome, Sent};
+use history::{Attempt, Figures, Logged, Mark, Outcome, Sent, Span};
 use mount::LoopDisk;
 use operations::assert_documented;
 use process::{Ended, Oncelog, PATIENCE, run_command, serve_command};
@@ -294,6 +294,7 @@ fn end_at_a_block(data_dir: &Path, client: &Client, history: &Mutex<Vec<Attempt>
             mark,
             events,
             outcome,
+            span: Span::default(),
         });
         wait_for_mark(data_dir)
     };

@@ -1,6 +1,8 @@
 //! The crash campaign: one command that crashes a store in many ways, and holds what is left
 //! against all that its publishers know. See docs/testing.md.
 
+#[cfg(target_os = "linux")]
+mod blocks;
 #[path = "../judge/checker.rs"]
 mod checker;
 #[path = "../support/client.rs"]
@@ -20,6 +22,7 @@ mod random;
 mod rounds;
 #[path = "../support/skipped.rs"]
 mod skipped;
+mod tool;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +46,9 @@ enum How {
     Kill(Rounds),
     /// Power cuts of an ext4 on a loop device; needs root
     PowerCut(Rounds),
+    /// Crashes of a disk whose writes and flushes were recorded below an ext4; needs root and FUSE
+    #[cfg(target_os = "linux")]
+    Blocks(Rounds),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -51,7 +57,8 @@ pub(crate) struct Rounds {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
 
-    /// How many rounds, each with two crashes or a crash and an orderly stop
+    /// How many rounds, each with two crashes or a crash and an orderly stop; of `blocks`, how
+    /// many states of the disk
     #[arg(long, default_value_t = 20)]
     pub(crate) rounds: u64,
 
@@ -77,5 +84,7 @@ fn main() -> ExitCode {
     ExitCode::from(match &campaign.how {
         How::Kill(rounds) => rounds::run(rounds, Engine::Kill),
         How::PowerCut(rounds) => rounds::run(rounds, Engine::PowerCut),
+        #[cfg(target_os = "linux")]
+        How::Blocks(rounds) => blocks::run(rounds),
     })
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::life::Place;
 use crate::process::{Oncelog, PATIENCE};
 use crate::skipped::say_skipped;
+use crate::tool::run;
 
 const IMAGE_MIB: u64 = 256;
 
@@ -41,14 +42,14 @@ impl PowerCut {
         let made = run(Command::new("mkfs.ext4")
             .args(["-q", "-F"])
             .arg(&place.image));
-        if let Err(why) = made.and_then(|()| place.mount()) {
+        if let Err(why) = made.and_then(|_| place.mount()) {
             say_skipped(&why);
             return None;
         }
         Some(place)
     }
 
-    fn mount(&self) -> Result<(), String> {
+    fn mount(&self) -> Result<String, String> {
         let mut mount = Command::new("mount");
         run(mount
             .args(["-o", "loop"])
@@ -109,11 +110,4 @@ fn is_stopped(pid: u32) -> bool {
                 .and_then(|(_, rest)| rest.trim_start().chars().next());
             matches!(state, None | Some('T'))
         })
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    match command.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        output => Err(format!("{command:?} is not possible here: {output:?}")),
-    }
 }

@@ -87,17 +87,8 @@ fn keep(
     data_dir: &Path,
     history: &Mutex<Vec<Attempt>>,
 ) -> PathBuf {
-    let dir = wanted.keep.join(format!("{name}-{seed}"));
-    std::fs::create_dir_all(&dir).expect("a directory");
-    let mut told = String::new();
-    for attempt in history
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .iter()
-    {
-        writeln!(told, "{attempt:?}").expect("a string");
-    }
-    std::fs::write(dir.join("history"), told).expect("a file");
+    let attempts = history.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = keep_history(wanted, name, seed, &attempts);
     let copied = Command::new("cp")
         .arg("-a")
         .arg(data_dir)
@@ -109,7 +100,24 @@ fn keep(
     dir
 }
 
-fn say(line: &str) {
+/// Keeps what publishers know, and gives the directory where it is.
+pub(crate) fn keep_history(
+    wanted: &Rounds,
+    name: &str,
+    seed: u64,
+    attempts: &[Attempt],
+) -> PathBuf {
+    let dir = wanted.keep.join(format!("{name}-{seed}"));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let mut told = String::new();
+    for attempt in attempts {
+        writeln!(told, "{attempt:?}").expect("a string");
+    }
+    std::fs::write(dir.join("history"), told).expect("a file");
+    dir
+}
+
+pub(crate) fn say(line: &str) {
     // Whoever has stopped reading is not to stop it.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::checker::{check, check_settled};
 use crate::dump::lines;
 use crate::engine::Container;
-use crate::history::{Attempt, Figures, Logged, Mark, Outcome, Sent};
+use crate::history::{Attempt, Figures, Logged, Mark, Outcome, Sent, Span};
 use crate::process::PATIENCE;
 use crate::publisher::{Gate, PUBLISHERS, Shut, publish, send};
 use crate::random::Random;
@@ -69,6 +69,7 @@ impl Traffic {
             mark,
             events: events.clone(),
             outcome: outcome.clone(),
+            span: Span::default(),
         });
         outcome
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::checker::{Violation, check, check_settled};
-use crate::history::{Attempt, Figures, Logged, Mark, Outcome, Sent, Told};
+use crate::history::{Attempt, Figures, Logged, Mark, Outcome, Sent, Span, Told};
 
 /// A history: three publishers, four batches of three events each by turns, of which every
 /// second is answered, the others are unknown and were repeated.
@@ -99,6 +99,7 @@ impl History {
             mark,
             events: events.into(),
             outcome,
+            span: Span::default(),
         });
     }
 

@@ -46,6 +46,16 @@ pub(crate) struct Attempt {
     pub(crate) mark: Mark,
     pub(crate) events: Arc<[Sent]>,
     pub(crate) outcome: Outcome,
+    #[allow(dead_code, reason = "read where crashes are thought up afterwards")]
+    pub(crate) span: Span,
+}
+
+/// When a request was begun and when it was answered, or given up, as a gate counts time.
+#[derive(Copy, Clone, Debug, Default)]
+#[allow(dead_code, reason = "read where crashes are thought up afterwards")]
+pub(crate) struct Span {
+    pub(crate) begun: u64,
+    pub(crate) ended: u64,
 }
 
 /// What the publisher knows afterwards.
