@@ -27,9 +27,10 @@ pub(crate) struct AtCalls {
     #[arg(long)]
     rounds: Option<usize>,
 
-    /// Only this case, as it was named when it failed
-    #[arg(long, value_name = "CASE", conflicts_with = "rounds")]
-    only: Option<Case>,
+    /// Only this case, as it was named when it failed, or all whose names begin so, such as
+    /// life/committer/
+    #[arg(long, value_name = "CASE")]
+    only: Option<String>,
 
     /// Where the store and the history of a failure are kept
     #[arg(long, value_name = "DIR", default_value = "target/campaign")]
@@ -61,23 +62,27 @@ fn run(wanted: &AtCalls, name: &str, faults: impl Fn(&Point) -> Vec<Fault>) -> u
     let Some(scene) = Scene::new(seed) else {
         return 2;
     };
-    let cases = match &wanted.only {
-        Some(case) => vec![case.clone()],
-        None => {
+    let only = wanted.only.as_deref().unwrap_or_default();
+    let cases = match only.parse::<Case>() {
+        Ok(case) => vec![case],
+        Err(_) => {
             let Some(points) = scene.points() else {
                 return 2;
             };
-            let mut cases = Vec::new();
-            for point in points {
-                let faults = faults(&point).into_iter();
-                cases.extend(faults.map(|fault| Case {
+            let cases = points.iter().flat_map(|point| {
+                faults(point).into_iter().map(|fault| Case {
                     point: point.clone(),
                     fault,
-                }));
-            }
-            drawn(cases, wanted.rounds, &mut Random::new(seed))
+                })
+            });
+            let cases = cases.filter(|case| case.to_string().starts_with(only));
+            drawn(cases.collect(), wanted.rounds, &mut Random::new(seed))
         }
     };
+    if cases.is_empty() {
+        say(&format!("{name}: no case begins with {only}"));
+        return 2;
+    }
     say(&format!("{name}: seed {seed}, {} cases", cases.len()));
     let mut sum = Tried::default();
     for case in &cases {

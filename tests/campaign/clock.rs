@@ -42,14 +42,14 @@ impl Clock<'_> {
             offset: tempfile::tempdir().expect("a directory"),
         };
         clock.set(OFFSETS[1]);
-        let mut date = Command::new("date");
-        date.arg("+%s");
-        let now = |command| -> i64 {
-            let text = run_command(command).stdout;
+        let now = |given: fn(&Clock<'_>, Command) -> Command| -> i64 {
+            let mut date = Command::new("date");
+            date.arg("+%s");
+            let text = run_command(given(&clock, date)).stdout;
             let text = String::from_utf8(text).expect("UTF-8");
             text.trim().parse().expect("a number")
         };
-        let is_off = now(clock.given_to(Command::new("date").arg("+%s"))) - now(date);
+        let is_off = now(|clock, date| clock.given_to(date)) - now(|_, date| date);
         assert!(is_off < -364 * 86_400, "the clock is off by {is_off} s");
         clock.set(OFFSETS[0]);
         Some(clock)
@@ -66,17 +66,15 @@ impl Clock<'_> {
     }
 
     /// This command with this clock.
-    fn given_to(&self, command: &Command) -> Command {
-        let mut given = Command::new(command.get_program());
-        given
-            .args(command.get_args())
+    fn given_to(&self, mut command: Command) -> Command {
+        command
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", self.file())
             .env("FAKETIME_NO_CACHE", "1")
             // Only what the clock says, not how long things take, nor when files were changed.
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("NO_FAKE_STAT", "1");
-        given
+        command
     }
 }
 
@@ -87,7 +85,7 @@ impl Place for Clock<'_> {
 
     fn start(&mut self) -> Oncelog {
         let serve = serve_command(self.data_dir(), &OPTIONS);
-        Starting::spawn(self.given_to(&serve)).ready()
+        Starting::spawn(self.given_to(serve)).ready()
     }
 
     fn trouble(&mut self, _server: &Oncelog, random: &mut Random) {

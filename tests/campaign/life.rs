@@ -152,11 +152,17 @@ struct Life<'t> {
 impl Life<'_> {
     /// Traffic, crash, restart, look; and a second restart, without traffic, that must not
     /// change a thing. Gives the server for the next round.
-    fn round(&mut self, round: u64, server: Oncelog) -> Oncelog {
+    fn round(&mut self, round: u64, mut server: Oncelog) -> Oncelog {
         let segments = self.segments();
         self.gate.open(server.address);
         self.pause(20, 450);
         self.place.trouble(&server, &mut self.random);
+        assert!(
+            !server.has_ended(),
+            "round {round}, seed {}: it ended by itself: {}",
+            self.seed,
+            server.stderr()
+        );
         self.gate.bar();
         self.crash(server);
         self.gate.close();
