@@ -1,13 +1,14 @@
-//! Files of the index that are removed, cut, overwritten or replaced under the running server,
+//! Files of the index that are removed, cut, damaged or replaced under the running server,
 //! which is killed soon after.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::life::{Killed, Place};
-use crate::process::Oncelog;
+use crate::client::Client;
+use crate::life::{Killed, OPTIONS, Place};
+use crate::process::{Oncelog, PATIENCE};
 use crate::random::Random;
 
 /// A directory whose server is killed when somebody has been at its index.
@@ -49,20 +50,17 @@ impl IndexGone<'_> {
         // A run may be gone in every moment, because it was merged: what fails then, need not be.
         let bytes = fs::metadata(file).map_or(0, |found| found.len());
         let open = || OpenOptions::new().write(true).open(file);
-        match random.between(0, 6) {
+        match random.between(0, 7) {
             0 => drop(fs::remove_dir_all(self.index())),
             1 => drop(fs::remove_file(file)),
             2 => drop(open().and_then(|file| file.set_len(random.between(0, bytes)))),
-            3 => {
-                let at = random.between(0, bytes / 4096) * 4096;
-                drop(open().and_then(|file| file.write_all_at(&[0xa5; 4096], at)));
-            }
-            4 => {
+            3 | 4 => flip_bits(file, random),
+            5 => {
                 let other = file.with_extension("other");
                 drop(fs::write(&other, vec![0xa5; bytes as usize]));
                 drop(fs::rename(other, file));
             }
-            5 => drop(fs::copy(file, file.with_extension("run"))),
+            6 => drop(fs::copy(file, file.with_extension("run"))),
             _ => {
                 // A backup that somebody puts back, one file or all of it.
                 let is_one = random.percent(50);
@@ -81,6 +79,23 @@ impl Place for IndexGone<'_> {
         self.killed.data_dir()
     }
 
+    /// A damage may lie where nobody has read. Whoever meets it first has an answer that breaks
+    /// off, or none, and makes that the index is folded anew: it is asked for until all is told.
+    fn start(&mut self) -> Oncelog {
+        let server = Oncelog::start_with(self.data_dir(), &OPTIONS);
+        let client = Client::new(server.address);
+        let until = Instant::now() + PATIENCE;
+        let is_told = || {
+            let asked = client.try_get("/events?verdict=all");
+            asked.is_ok_and(|answer| answer.status == 200)
+        };
+        while !is_told() {
+            assert!(Instant::now() < until, "{}", server.stderr());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
     fn trouble(&mut self, _server: &Oncelog, random: &mut Random) {
         let before = self.files().into_iter().filter_map(|path| {
             let bytes = fs::read(&path).ok()?;
@@ -97,5 +112,20 @@ impl Place for IndexGone<'_> {
 
     fn crash(&mut self, server: Oncelog) {
         self.killed.crash(server);
+    }
+}
+
+/// One in every page, wherever chance has it: whoever does not check what is read takes it.
+fn flip_bits(path: &Path, random: &mut Random) {
+    let Ok(mut bytes) = fs::read(path) else {
+        return;
+    };
+    let Ok(file) = OpenOptions::new().write(true).open(path) else {
+        return;
+    };
+    for (number, page) in bytes.chunks_mut(4096).enumerate() {
+        let at = random.between(0, page.len() as u64 - 1) as usize;
+        page[at] ^= 1 << random.between(0, 7);
+        drop(file.write_all_at(&page[at..=at], (number * 4096 + at) as u64));
     }
 }

@@ -67,7 +67,7 @@ enum How {
     Clock(Rounds),
     /// Two servers started on one directory at the same moment, and kill -9
     Twins(Rounds),
-    /// Files of the index removed, cut, overwritten or replaced under the server, and kill -9
+    /// Files of the index removed, cut, damaged or replaced under the server, and kill -9
     IndexGone(Rounds),
 }
 
