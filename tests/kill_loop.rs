@@ -16,6 +16,8 @@ mod dump;
 mod history;
 #[path = "campaign/life.rs"]
 mod life;
+#[path = "campaign/look.rs"]
+mod look;
 #[path = "support/process.rs"]
 mod process;
 #[path = "judge/publisher.rs"]

@@ -4,12 +4,19 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::LOG_DIR;
 use super::owner::give_to_owner_of;
 
 /// The name of the file.
 pub(super) const LOCK_NAME: &str = "lock";
+
+const HOLDER_LOOKS_MAX: u32 = 50;
+const HOLDER_LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Before the last of what a holder writes.
+const SINCE: &str = "\nsince ";
 
 /// Held as long as it lives, by `flock`; the operating system lets it go with the process.
 #[derive(Debug)]
@@ -60,12 +67,9 @@ impl DataLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Who it is is a courtesy; that it is held is what matters.
-                let _ = file.read_to_string(&mut holder);
                 return Err(LockError::Held {
                     dir: data_dir.to_owned(),
-                    holder: holder.trim().replace('\n', ", "),
+                    holder: holder_in(&mut file).trim().replace('\n', ", "),
                 });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
@@ -81,12 +85,70 @@ impl DataLock {
     }
 }
 
+/// What the holder wrote of itself. One that has taken the lock in this moment has not written it
+/// yet, and is given some time. Who it is is a courtesy; that it is held is what matters.
+fn holder_in(file: &mut File) -> String {
+    let mut holder = String::new();
+    for _ in 0..HOLDER_LOOKS_MAX {
+        holder.clear();
+        let read = file
+            .rewind()
+            .and_then(|()| file.read_to_string(&mut holder));
+        if read.is_err() || is_whole(&holder) {
+            break;
+        }
+        std::thread::sleep(HOLDER_LOOK_EVERY);
+    }
+    holder
+}
+
+fn is_whole(holder: &str) -> bool {
+    holder.contains(SINCE) && holder.ends_with('\n')
+}
+
 fn description() -> String {
     let host = rustix::system::uname();
     format!(
-        "pid {}\nhost {}\nsince {:.0}\n",
+        "pid {}\nhost {}{SINCE}{:.0}\n",
         std::process::id(),
         host.nodename().to_string_lossy(),
         jiff::Timestamp::now(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two that start at the same moment: one has the lock, and has not yet said who it is.
+    #[test]
+    fn a_holder_that_has_just_come_is_given_time_to_say_who_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut holder = File::create(dir.path().join(LOCK_NAME)).unwrap();
+        holder.lock().unwrap();
+        let refused = std::thread::scope(|threads| {
+            let taking = threads.spawn(|| DataLock::take(dir.path()));
+            let text = description();
+            for part in text.split_inclusive('\n') {
+                std::thread::sleep(Duration::from_millis(10));
+                holder.write_all(part.as_bytes()).unwrap();
+            }
+            taking.join().unwrap().unwrap_err().to_string()
+        });
+        let pid = std::process::id();
+        assert!(refused.contains(&format!("(pid {pid}, host ")), "{refused}");
+        assert!(refused.contains(", since 2"), "{refused}");
+    }
+
+    #[test]
+    fn a_holder_that_never_says_who_it_is_has_the_lock_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let holder = File::create(dir.path().join(LOCK_NAME)).unwrap();
+        holder.lock().unwrap();
+        let refused = DataLock::take(dir.path()).unwrap_err().to_string();
+        assert!(
+            refused.ends_with("is in use by another process ()"),
+            "{refused}"
+        );
+    }
 }

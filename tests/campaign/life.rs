@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::checker::{check, check_settled};
+use crate::checker::check_settled;
 use crate::client::{Client, Stats};
-use crate::dump::dump_events;
-use crate::history::{Attempt, Figures, Logged, Outcome};
+use crate::history::{Attempt, Outcome};
+use crate::look::look;
 use crate::process::{Oncelog, Starting, serve_command};
 use crate::publisher::{Gate, PUBLISHERS, Shut, publish};
 use crate::random::Random;
@@ -28,6 +28,14 @@ pub(crate) const OPTIONS: [&str; 6] = [
 pub(crate) trait Place {
     /// Its data directory.
     fn data_dir(&self) -> &Path;
+
+    /// Serves it.
+    fn start(&mut self) -> Oncelog {
+        Oncelog::start_with(self.data_dir(), &OPTIONS)
+    }
+
+    /// What else befalls a server while publishers are at it.
+    fn trouble(&mut self, _server: &Oncelog, _random: &mut Random) {}
 
     /// Ends the server as a crash does, and loses what such a crash loses.
     fn crash(&mut self, server: Oncelog);
@@ -98,7 +106,7 @@ pub(crate) fn live(
             history,
             lived: Lived::default(),
         };
-        let mut server = start(life.place.data_dir());
+        let mut server = life.place.start();
         for round in 1..=rounds {
             server = life.round(round, server);
         }
@@ -128,10 +136,6 @@ pub(crate) fn live(
     })
 }
 
-fn start(data_dir: &Path) -> Oncelog {
-    Oncelog::start_with(data_dir, &OPTIONS)
-}
-
 fn lock(history: &Mutex<Vec<Attempt>>) -> MutexGuard<'_, Vec<Attempt>> {
     history.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -148,10 +152,17 @@ struct Life<'t> {
 impl Life<'_> {
     /// Traffic, crash, restart, look; and a second restart, without traffic, that must not
     /// change a thing. Gives the server for the next round.
-    fn round(&mut self, round: u64, server: Oncelog) -> Oncelog {
+    fn round(&mut self, round: u64, mut server: Oncelog) -> Oncelog {
         let segments = self.segments();
         self.gate.open(server.address);
         self.pause(20, 450);
+        self.place.trouble(&server, &mut self.random);
+        assert!(
+            !server.has_ended(),
+            "round {round}, seed {}: it ended by itself: {}",
+            self.seed,
+            server.stderr()
+        );
         self.gate.bar();
         self.crash(server);
         self.gate.close();
@@ -164,7 +175,7 @@ impl Life<'_> {
             starting.kill();
             self.lived.crashes += 1;
         }
-        let server = start(self.place.data_dir());
+        let server = self.place.start();
         let state = format!("round {round}");
         let seen = self.look(&server, &state, round.is_multiple_of(5));
 
@@ -177,7 +188,7 @@ impl Life<'_> {
                 std::fs::remove_dir_all(index).expect("the index goes away");
             }
         }
-        let server = start(self.place.data_dir());
+        let server = self.place.start();
         let again = Client::new(server.address).settled();
         assert_eq!(
             (again.counts(), &again.topics, &again.fold_hash),
@@ -193,25 +204,9 @@ impl Life<'_> {
         self.lived.crashes += 1;
     }
 
-    /// Compares the store with all that was done to it.
     fn look(&self, server: &Oncelog, state: &str, by_dump: bool) -> Stats {
-        let client = Client::new(server.address);
-        let stats = client.settled();
-        let shown = if by_dump {
-            dump_events(self.place.data_dir(), &[])
-        } else {
-            client.events("?verdict=all")
-        };
-        let log: Vec<Logged> = shown.into_iter().map(Logged::from).collect();
-        let violations = check(&log, &lock(self.history), Figures::from(&stats));
-        assert!(
-            violations.is_empty(),
-            "{state}, seed {}: {} violations, the first are {:?}",
-            self.seed,
-            violations.len(),
-            &violations[..violations.len().min(10)]
-        );
-        stats
+        let state = format!("{state}, seed {}", self.seed);
+        look(server, self.place.data_dir(), self.history, &state, by_dump)
     }
 
     fn pause(&mut self, least_ms: u64, most_ms: u64) {

@@ -1,17 +1,25 @@
 //! The crash campaign: one command that crashes a store in many ways, and holds what is left
 //! against all that its publishers know. See docs/testing.md.
 
+mod at_calls;
 #[cfg(target_os = "linux")]
 mod blocks;
+mod cases;
 #[path = "../judge/checker.rs"]
 mod checker;
 #[path = "../support/client.rs"]
 mod client;
+mod clock;
 #[path = "../support/dump.rs"]
 mod dump;
 #[path = "../judge/history.rs"]
 mod history;
+mod index_gone;
+mod keeping;
 mod life;
+mod look;
+mod pause;
+mod points;
 mod power_cut;
 #[path = "../support/process.rs"]
 mod process;
@@ -20,16 +28,22 @@ mod publisher;
 #[path = "../support/random.rs"]
 mod random;
 mod rounds;
+mod scene;
+mod script;
 #[path = "../support/skipped.rs"]
 mod skipped;
+#[path = "../support/strace.rs"]
+mod strace;
 mod tool;
+mod trial;
+mod twins;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 
+use at_calls::AtCalls;
 use rounds::Engine;
 
 /// Crashes a store over and over, and looks whether it keeps what it promises.
@@ -49,6 +63,18 @@ enum How {
     /// Crashes of a disk whose writes and flushes were recorded below an ext4; needs root and FUSE
     #[cfg(target_os = "linux")]
     Blocks(Rounds),
+    /// kill -9 at the Nth call of a script, for every N; needs strace
+    Calls(AtCalls),
+    /// Calls that fail, write nothing or are late, at the Nth call of a script; needs strace
+    Faults(AtCalls),
+    /// A server that stands still for a while under traffic, and is killed
+    Pause(Rounds),
+    /// A clock that jumps by a year, back and forth, and kill -9; needs libfaketime
+    Clock(Rounds),
+    /// Two servers started on one directory at the same moment, and kill -9
+    Twins(Rounds),
+    /// Files of the index removed, cut, damaged or replaced under the server, and kill -9
+    IndexGone(Rounds),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -67,17 +93,6 @@ pub(crate) struct Rounds {
     pub(crate) keep: PathBuf,
 }
 
-impl Rounds {
-    pub(crate) fn seed(&self) -> u64 {
-        let since = || {
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-        };
-        self.seed.unwrap_or_else(|| since().subsec_nanos().into())
-    }
-}
-
 /// 0 nothing found, 1 something is wrong, 2 it cannot be done here.
 fn main() -> ExitCode {
     let campaign = Campaign::parse();
@@ -86,5 +101,11 @@ fn main() -> ExitCode {
         How::PowerCut(rounds) => rounds::run(rounds, Engine::PowerCut),
         #[cfg(target_os = "linux")]
         How::Blocks(rounds) => blocks::run(rounds),
+        How::Pause(rounds) => rounds::run(rounds, Engine::Pause),
+        How::Clock(rounds) => rounds::run(rounds, Engine::Clock),
+        How::Twins(rounds) => rounds::run(rounds, Engine::Twins),
+        How::IndexGone(rounds) => rounds::run(rounds, Engine::IndexGone),
+        How::Calls(wanted) => at_calls::calls(wanted),
+        How::Faults(wanted) => at_calls::faults(wanted),
     })
 }

@@ -232,7 +232,7 @@ fn text(sent: &Sent, mark: Mark) -> String {
 }
 
 /// Small batches are more frequent than large ones.
-fn make_batch(random: &mut Random, publisher: u32, ids: &mut u64) -> Vec<Sent> {
+pub(crate) fn make_batch(random: &mut Random, publisher: u32, ids: &mut u64) -> Vec<Sent> {
     let size_class = 1 << random.between(0, 8);
     let size = random.between(1, size_class).min(BATCH_MAX);
     (0..size)

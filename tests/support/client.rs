@@ -132,8 +132,12 @@ impl Client {
     }
 
     pub fn get(&self, path: &str) -> Answer {
-        let answer = self.http.get(format!("{}{path}", self.base)).send();
-        read(answer).expect("an answer")
+        self.try_get(path).expect("an answer")
+    }
+
+    /// The same, and tells when the answer broke off.
+    pub fn try_get(&self, path: &str) -> reqwest::Result<Answer> {
+        read(self.http.get(format!("{}{path}", self.base)).send())
     }
 
     /// Publishes, and tells when there is no answer.

@@ -241,14 +241,24 @@ impl Starting {
 
     /// Waits until it listens.
     pub fn ready(self) -> Oncelog {
+        self.ready_or_ended()
+            .unwrap_or_else(|ended| panic!("the server does not start: {}", ended.stderr))
+    }
+
+    /// Waits until it listens, or ends instead.
+    pub fn ready_or_ended(mut self) -> Result<Oncelog, Ended> {
         let until = Instant::now() + PATIENCE;
         let mut said = self.ear.lock();
         let address = loop {
             if let Some(address) = said.address {
                 break address;
             }
+            if said.ended {
+                drop(said);
+                return Err(self.end());
+            }
             assert!(
-                !said.ended && Instant::now() < until,
+                Instant::now() < until,
                 "the server does not start: {}",
                 said.text
             );
@@ -256,10 +266,16 @@ impl Starting {
             said = wait.unwrap_or_else(PoisonError::into_inner).0;
         };
         drop(said);
-        Oncelog {
+        Ok(Oncelog {
             address,
             starting: self,
-        }
+        })
+    }
+
+    /// Whether it has ended already.
+    pub fn has_ended(&mut self) -> bool {
+        let ended = self.child.0.try_wait().expect("a child can be waited for");
+        ended.is_some()
     }
 
     /// kill -9.
@@ -321,6 +337,11 @@ impl Oncelog {
     /// SIGCONT.
     pub fn resume(&self) {
         self.starting.signal(Signal::CONT);
+    }
+
+    /// Whether it has ended already.
+    pub fn has_ended(&mut self) -> bool {
+        self.starting.has_ended()
     }
 
     /// Waits until it has ended by itself.

@@ -21,6 +21,7 @@ pub struct Plan {
     call: &'static str,
     fault: String,
     file: Option<PathBuf>,
+    told_in: Option<PathBuf>,
 }
 
 impl Plan {
@@ -30,6 +31,7 @@ impl Plan {
             call,
             fault: fault.to_owned(),
             file: None,
+            told_in: None,
         }
     }
 
@@ -39,8 +41,19 @@ impl Plan {
         self
     }
 
+    /// What it did is told in this file: `INJECTED` where a call failed, `DELAYED` where it was
+    /// late, and how the process ended.
+    pub fn told_in(mut self, file: &Path) -> Plan {
+        self.told_in = Some(file.to_owned());
+        self
+    }
+
     fn strace(&self) -> Command {
         let mut strace = Command::new("strace");
+        let told_in = self.told_in.as_deref();
+        strace
+            .arg("-o")
+            .arg(told_in.unwrap_or(Path::new("/dev/null")));
         strace.arg("-e").arg(format!("trace={}", self.call));
         strace
             .arg("-e")
@@ -72,7 +85,37 @@ pub fn command(command: Command, plan: &Plan) -> Option<Command> {
         return None;
     }
     let mut strace = plan.strace();
-    strace.args(["-f", "-o", "/dev/null", "--"]);
+    strace.args(["-f", "--"]);
+    Some(run_by(strace, &command))
+}
+
+/// The same, and what is started is the command itself: it can be signalled and waited for.
+pub fn command_itself(command: &Command, plan: &Plan) -> Option<Command> {
+    if !is_usable() {
+        return None;
+    }
+    let mut strace = plan.strace();
+    // Without --seccomp-bpf, where a signal that is to come with a call never does.
+    strace.args(["-f", "-D", "--"]);
+    Some(run_by(strace, command))
+}
+
+/// The command itself again, and each of these calls of its threads on a line of this file, as
+/// `4711<committer> fdatasync(…`.
+pub fn recorded(command: &Command, calls: &[&str], file: &Path) -> Option<Command> {
+    if !is_usable() {
+        return None;
+    }
+    let mut strace = Command::new("strace");
+    // Not every machine has every call.
+    let calls: Vec<String> = calls.iter().map(|call| format!("?{call}")).collect();
+    strace.arg("-e").arg(format!("trace={}", calls.join(",")));
+    strace.args(["-f", "-D", "--seccomp-bpf", "--decode-pids=comm", "-o"]);
+    strace.arg(file).arg("--");
+    Some(run_by(strace, command))
+}
+
+fn run_by(mut strace: Command, command: &Command) -> Command {
     strace.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
@@ -81,7 +124,7 @@ pub fn command(command: Command, plan: &Plan) -> Option<Command> {
         };
     }
     strace.stdin(Stdio::null());
-    Some(strace)
+    strace
 }
 
 /// An strace at work on one thread; it ends with the thread, or when it is dropped.

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use crate::Rounds;
 use crate::history::Attempt;
+use crate::keeping::{keep_history, say, seed_or_clock};
 use crate::random::Random;
-use crate::rounds::{keep_history, say};
 use crate::skipped::say_skipped;
 
 use crash::{Durable, Op, draw, flush_points};
@@ -47,7 +47,7 @@ impl Tried {
 
 /// Runs it, and says what came of it. Gives the exit code.
 pub(crate) fn run(wanted: &Rounds) -> u8 {
-    let seed = wanted.seed();
+    let seed = seed_or_clock(wanted.seed);
     say(&format!("blocks: seed {seed}, {} states", wanted.rounds));
     let begun = Instant::now();
     let (mut random, mut tried) = (Random::new(seed), Tried::default());
@@ -129,7 +129,8 @@ fn replay(
             try_one(dir, &image, known.clone(), &name)
         }));
         let Ok(seen) = seen else {
-            let kept = keep_history(wanted, "blocks", seed, &known);
+            let kept = wanted.keep.join(format!("blocks-{seed}"));
+            keep_history(&kept, &known);
             // Not the image, which the attempt has changed.
             let mut again = Durable::new(recording.disk.clone(), &recording.ops);
             store(&kept.join("image"), &again.after(crash));
