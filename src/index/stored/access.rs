@@ -34,12 +34,14 @@ impl From<&Holder> for Beside {
 /// copy, if one had to be made.
 ///
 /// An index that is open has the index of its WAL in `-shm`, which is only read. One that was
-/// closed is all in the database. Of one that was killed SQLite would make a `-shm`, or give the
-/// one that is there, and the WAL, to the database's owner, which is a change even if they are
-/// his: so it gets a copy, and only where there is no room for that, none.
+/// closed is all in the database. One that was killed is read as if it were open: nobody vouches
+/// for its `-shm` then, which SQLite finds by its locks, and reads the WAL itself. But where there
+/// is no `-shm` SQLite would make one; and for root it would give `-shm` and WAL to the database's
+/// owner, which is a change even if they are his. Then it gets a copy, and only where there is no
+/// room for that, none.
 pub(super) fn connect(
     files: &Files,
-    beside: Beside,
+    beside: &dyn Fn() -> Beside,
     copy_to: &dyn Fn() -> io::Result<TempDir>,
 ) -> Result<Option<(Connection, Option<TempDir>)>, IndexError> {
     if !files.main().try_exists()? {
@@ -47,7 +49,8 @@ pub(super) fn connect(
     }
     let options = IndexOptions::default();
     let has_index_of_wal = files.has_shm()? && files.wal().try_exists()?;
-    if beside == Beside::Writer && has_index_of_wal {
+    let may_own_all = rustix::process::geteuid().is_root();
+    if has_index_of_wal && (files.has_wal()? && !may_own_all || beside() == Beside::Writer) {
         return Ok(Some((connection::beside_writer(files, &options)?, None)));
     }
     if !files.has_wal()? {
