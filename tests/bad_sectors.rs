@@ -2,7 +2,8 @@
 //! signal, gives up what stands behind it, or loses more by putting it right than the sector held.
 //!
 //! True bad sectors under sealed segments of a stopped store, one at a time: in a payload, under a
-//! header, under the segment's own header, under its seal.
+//! header, under the segment's own header, under its seal. And under a server that runs: it does
+//! not die of one.
 
 #[path = "support/bad_disk.rs"]
 mod bad_disk;
@@ -219,5 +220,54 @@ fn repair_keeps_every_frame_that_can_be_read() {
             json!(seqs(&dump(bad.data_dir(), &["--json"]))),
             json!(bad.expected_seqs())
         );
+    }
+}
+
+/// The server does not read what is sealed when it starts, if it is told not to: then it meets it
+/// when it is asked for it.
+#[test]
+fn a_running_server_says_where_it_is_and_lives_on() {
+    for bad in each_place() {
+        if !matches!(bad.under, Under::Payload | Under::Header) {
+            continue;
+        }
+        // As small as the store was made: what is written near the end of the device ends it.
+        let small = ["--segment-size", "64KiB", "--reserve", "64KiB"];
+        let unread = ["--verify-at-start", "0"];
+        let server =
+            process::Oncelog::start_with(bad.data_dir(), &[&small[..], &unread[..]].concat());
+        let client = client::Client::new(server.address);
+        for round in 0..2 {
+            for seq in 1..=scene::ALL {
+                let answer = client.get(&format!("/events/{seq}"));
+                let is_lost = bad.lost_seqs().contains(&seq);
+                // Without a header none of what stands close behind it can be found either.
+                let is_hidden = bad.under == Under::Header && bad.hides(seq);
+                if !is_lost && !is_hidden {
+                    assert_eq!(
+                        answer.status, 200,
+                        "{:?}, {seq}: {}",
+                        bad.under, answer.text
+                    );
+                    continue;
+                }
+                assert_eq!(
+                    answer.status, 500,
+                    "{:?}, {seq}: {}",
+                    bad.under, answer.text
+                );
+                let problem: Value = serde_json::from_str(&answer.text).expect("JSON");
+                assert_eq!(problem["code"], "log_unreadable");
+                let detail = problem["detail"].as_str().expect("words");
+                for said in [&bad.segment, "offset ", "Input/output error"] {
+                    assert!(detail.contains(said), "{detail}");
+                }
+            }
+            let id = format!("after-{round}");
+            client.publish(client::event("orders", &id, "1"));
+        }
+        assert_eq!(client.settled().received, scene::ALL + 2);
+        let ended = server.terminate();
+        assert_eq!(ended.code, Some(0), "{:?}: {}", bad.under, ended.stderr);
     }
 }

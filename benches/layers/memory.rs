@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use oncelog::log::storage::{Mapping, Storage, StorageFile, TEMP_PREFIX};
+use oncelog::log::storage::{Storage, StorageFile, TEMP_PREFIX};
 
 #[derive(Debug, Default)]
 pub(crate) struct MemoryDisk {
@@ -75,13 +75,6 @@ impl Storage for MemoryDisk {
 
     fn sync_dir(&self, _dir: &Path) -> Result<()> {
         Ok(())
-    }
-
-    fn map(&self, path: &Path) -> Result<Mapping> {
-        match lock(&self.files).get(path) {
-            Some(file) => Ok(Mapping::of_bytes(lock(&file.0).clone())),
-            None => Err(ErrorKind::NotFound.into()),
-        }
     }
 
     fn free_bytes(&self, _dir: &Path) -> Result<u64> {

@@ -8,7 +8,7 @@ use super::format::FrameType;
 use super::frame::FrameFault;
 use super::live::{LiveLog, LiveSegment};
 use super::parts::PayloadParts;
-use super::reader::{Frame, FrameWalk, InParts, Step};
+use super::reader::{Frame, FrameWalk, InParts, Step, StepError};
 use super::segment::SegmentId;
 use crate::event::{Event, Seq};
 
@@ -91,6 +91,8 @@ impl FrameCursor {
                 Ok(Step::Fault(fault)) => fault,
                 // What is durable ends behind the seq that is due here.
                 Ok(Step::Limit) => Fault::Frame(FrameFault::Nothing),
+                // What stands on a bad sector in front of what is wanted is passed over.
+                Err(StepError::Io(_)) if walk.pass_below(self.next) => continue,
                 Err(error) => return Err(walk.place(error, &segment.path)),
             };
             let error = walk.corruption(fault, self.log.evidence(segment.id));

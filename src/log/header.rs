@@ -191,6 +191,12 @@ impl FrameTable {
         after.checked_sub(1).map(|place| self.entries[place])
     }
 
+    /// Whether a frame is noted on either side of this seq, so that nothing could lead nearer.
+    pub(super) fn spans(&self, seq: Seq) -> bool {
+        let after = self.entries.partition_point(|(first, _)| *first <= seq);
+        (1..self.entries.len()).contains(&after)
+    }
+
     /// How many frames are noted.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -35,22 +35,12 @@ pub struct LogFigures {
     pub batch_bytes: u64,
 }
 
-/// How sealed segments are read.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Mapped: for the server.
-    Mapped,
-    /// With `pread`, so that a bad sector is an error: for the offline tools.
-    Pread,
-}
-
 /// Where frames are found: the segments of a log and the durable watermark.
 #[derive(Debug)]
 pub struct LiveLog {
     storage: Arc<dyn Storage>,
     dir: PathBuf,
     log_id: LogId,
-    access: Access,
     segments: RwLock<Vec<Arc<LiveSegment>>>,
     durable: AtomicU64,
     /// Large frames that were checked.
@@ -81,8 +71,9 @@ enum Body {
     },
     Sealed {
         bytes: u64,
-        /// Read when first needed.
-        opened: Option<(ByteSource, Arc<FrameTable>)>,
+        /// Read when first needed. The file itself is opened for each walk: there may be more
+        /// segments than a process may have files open.
+        table: Option<Arc<FrameTable>>,
     },
 }
 
@@ -92,13 +83,11 @@ impl LiveLog {
         dir: &Path,
         log_id: LogId,
         durable: Seq,
-        access: Access,
     ) -> LiveLog {
         LiveLog {
             storage,
             dir: dir.to_owned(),
             log_id,
-            access,
             segments: RwLock::default(),
             durable: AtomicU64::new(durable.get()),
             proven: Arc::default(),
@@ -167,14 +156,7 @@ impl LiveLog {
     }
 
     pub(super) fn add_sealed(&self, segment: &SegmentFile, bytes: u64) {
-        self.add(
-            segment,
-            bytes,
-            Body::Sealed {
-                bytes,
-                opened: None,
-            },
-        );
+        self.add(segment, bytes, Body::Sealed { bytes, table: None });
     }
 
     pub(super) fn add_active(
@@ -237,10 +219,7 @@ impl LiveLog {
 
     pub(super) fn seal_active(&self, bytes: u64) {
         if let Some(active) = read(&self.segments).last() {
-            *write(&active.body) = Body::Sealed {
-                bytes,
-                opened: None,
-            };
+            *write(&active.body) = Body::Sealed { bytes, table: None };
         }
     }
 
@@ -294,30 +273,22 @@ impl LiveSegment {
         seq: Seq,
         log: &LiveLog,
     ) -> Result<(ByteSource, Option<(Seq, u64)>), LogError> {
-        match &*read(&self.body) {
-            Body::Active { file, table, .. } => {
-                return Ok((ByteSource::File(file.clone()), table.floor(seq)));
-            }
-            Body::Sealed {
-                opened: Some((source, table)),
-                ..
-            } => return Ok((source.clone(), table.floor(seq))),
-            Body::Sealed { opened: None, .. } => {}
+        let known = match &*read(&self.body) {
+            Body::Active { file, table, .. } => return Ok((file.clone(), table.floor(seq))),
+            Body::Sealed { table, .. } => table.clone(),
+        };
+        if let Some(table) = known {
+            let file = log.storage.open(&self.path);
+            let file = file.map_err(LogError::io("open", &self.path))?;
+            return Ok((file, table.floor(seq)));
         }
         let segment = SegmentFile::open(log.storage.as_ref(), &log.dir, self.id)?;
-        let table = Arc::new(segment.required_seal()?.table);
-        let source = match log.access {
-            Access::Pread => segment.source(),
-            Access::Mapped => {
-                let map = log.storage.map(&self.path);
-                ByteSource::Mapped(Arc::new(map.map_err(LogError::io("map", &self.path))?))
-            }
-        };
-        let floor = table.floor(seq);
-        if let Body::Sealed { opened, .. } = &mut *write(&self.body) {
-            *opened = Some((source.clone(), table));
+        let found = Arc::new(segment.required_seal()?.table);
+        let floor = found.floor(seq);
+        if let Body::Sealed { table, .. } = &mut *write(&self.body) {
+            *table = Some(found);
         }
-        Ok((source, floor))
+        Ok((segment.source(), floor))
     }
 
     /// How far a walk may go now.

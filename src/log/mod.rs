@@ -60,7 +60,7 @@ pub use error::LogError;
 pub use event_cursor::{EventCursor, Reading};
 pub use format::LogId;
 pub use holder::Holder;
-pub use live::{Access, LiveLog, LogFigures};
+pub use live::{LiveLog, LogFigures};
 pub use lock::{DataLock, LockError};
 pub use no_room::{Lack, NoRoom};
 pub use offline::{OfflineLog, log_id_in};
@@ -142,7 +142,6 @@ pub fn open(
         dir,
         recovered.log_id,
         durable,
-        Access::Mapped,
     ));
     for sealed in &recovered.sealed {
         live.add_sealed(&sealed.segment, sealed.bytes);

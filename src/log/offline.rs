@@ -9,7 +9,7 @@ use super::error::LogError;
 use super::format::{HEADER_BYTES, LogId};
 use super::header::FrameTable;
 use super::inventory::Inventory;
-use super::live::{Access, LiveLog};
+use super::live::LiveLog;
 use super::reader::{FrameWalk, Step};
 use super::segment::{SegmentFile, SegmentId};
 use super::storage::Storage;
@@ -68,7 +68,7 @@ impl OfflineLog {
             return Err(LogError::Missing(dir.to_owned()));
         };
         inventory.segments.retain(|id| *id <= damaged);
-        let live = LiveLog::new(storage.clone(), dir, log_id, due.previous(), Access::Pread);
+        let live = LiveLog::new(storage.clone(), dir, log_id, due.previous());
         let mut segments = Vec::new();
         for id in inventory.segments {
             if id < damaged {
@@ -135,7 +135,7 @@ fn inventory_of_log(storage: &dyn Storage, dir: &Path) -> Result<(Inventory, Log
 fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
     let (inventory, log_id) = inventory_of_log(storage.as_ref(), dir)?;
     let Some((last, earlier)) = inventory.segments.split_last() else {
-        let live = LiveLog::new(storage, dir, log_id, Seq::ZERO, Access::Pread);
+        let live = LiveLog::new(storage, dir, log_id, Seq::ZERO);
         return Ok(OfflineLog {
             live: Arc::new(live),
             segments: Vec::new(),
@@ -145,13 +145,7 @@ fn look(storage: Arc<dyn Storage>, dir: &Path) -> Result<OfflineLog, LogError> {
     SegmentFile::open_of(storage.as_ref(), dir, inventory.segments[0], log_id)?.must_be_first()?;
     let last = SegmentFile::open_of(storage.as_ref(), dir, *last, log_id)?;
     let tail = examine(&last, None)?;
-    let live = LiveLog::new(
-        storage.clone(),
-        dir,
-        log_id,
-        tail.due.previous(),
-        Access::Pread,
-    );
+    let live = LiveLog::new(storage.clone(), dir, log_id, tail.due.previous());
     for id in earlier {
         let segment = SegmentFile::open_of(storage.as_ref(), dir, *id, log_id)?;
         let bytes = segment.len_bytes()?;

@@ -31,7 +31,7 @@ pub(super) struct PayloadParts {
     proven: Arc<ProvenFrame>,
     /// The chunks that were read and checked.
     chunks: Range<usize>,
-    /// Their bytes, unless they are mapped.
+    /// Their bytes.
     bytes: Vec<u8>,
 }
 
@@ -84,16 +84,9 @@ impl PayloadParts {
             }
             loaded?;
         }
-        let first = match &self.source {
-            ByteSource::Mapped(_) => 0,
-            ByteSource::File(_) => self.chunks.start * CHUNK_BYTES,
-        };
+        let first = self.chunks.start * CHUNK_BYTES;
         let to = (self.chunks.end * CHUNK_BYTES).min(self.len);
-        let bytes = match &self.source {
-            ByteSource::Mapped(map) => &map[self.start as usize..],
-            ByteSource::File(_) => &self.bytes,
-        };
-        Ok(&bytes[from - first..to - first])
+        Ok(&self.bytes[from - first..to - first])
     }
 
     /// Frees the memory that parts take.
@@ -104,11 +97,9 @@ impl PayloadParts {
 
     /// Reads and checks those of these chunks that are not at hand; the first one is, or is next.
     fn load(&mut self, wanted: &Range<usize>) -> Result<(), PartError> {
-        if matches!(self.source, ByteSource::File(_)) {
-            self.bytes
-                .drain(..(wanted.start - self.chunks.start) * CHUNK_BYTES);
-            self.chunks.start = wanted.start;
-        }
+        self.bytes
+            .drain(..(wanted.start - self.chunks.start) * CHUNK_BYTES);
+        self.chunks.start = wanted.start;
         let from = self.chunks.end * CHUNK_BYTES;
         let padded = aligned(self.len as u64) as usize;
         let len = (wanted.end * CHUNK_BYTES).min(padded) - from;
@@ -135,8 +126,8 @@ mod tests {
     use super::super::frame::{PreparedPayload, decode_header, encode_frame};
     use super::super::header::SegmentHeader;
     use super::super::proven::check_in_parts;
+    use super::super::storage::Storage;
     use super::super::storage::simulated::SimulatedDisk;
-    use super::super::storage::{Mapping, Storage};
     use super::*;
     use crate::event::Seq;
 
@@ -150,7 +141,7 @@ mod tests {
     const OFFSET: u64 = 72;
 
     /// A file with one frame, its header, and where it can be read from.
-    fn written(payload: &[u8]) -> (Vec<u8>, FrameHeader, [ByteSource; 2]) {
+    fn written(payload: &[u8]) -> (Vec<u8>, FrameHeader, ByteSource) {
         let mut bytes = vec![0xee; OFFSET as usize];
         let header = FrameHeader {
             count: 1,
@@ -159,17 +150,17 @@ mod tests {
         let prepared = PreparedPayload::new(payload.to_vec());
         encode_frame(&SEGMENT, OFFSET, header, &prepared, &mut bytes);
         let header = decode_header(&SEGMENT, OFFSET, &bytes[OFFSET as usize..]);
-        let disk = SimulatedDisk::new();
-        let (_, file) = disk.create_temp("/".as_ref()).expect("a disk");
         // Further frames follow.
         bytes.extend([0xee; 100]);
-        file.write_at(&bytes, 0).expect("a disk");
-        let mapped = ByteSource::Mapped(Arc::new(Mapping::of_bytes(bytes.clone())));
-        (
-            bytes,
-            header.expect("a header"),
-            [ByteSource::File(file), mapped],
-        )
+        let file = file_of(&bytes);
+        (bytes, header.expect("a header"), file)
+    }
+
+    fn file_of(bytes: &[u8]) -> ByteSource {
+        let disk = SimulatedDisk::new();
+        let (_, file) = disk.create_temp("/".as_ref()).expect("a disk");
+        file.write_at(bytes, 0).expect("a disk");
+        file
     }
 
     fn checked(bytes: &[u8], header: &FrameHeader, source: &ByteSource) -> PayloadParts {
@@ -187,15 +178,13 @@ mod tests {
             asked in prop::collection::vec((0..CHUNK_BYTES * 41, 0..CHUNK_BYTES * 5), 1..30),
         ) {
             let payload: Vec<u8> = (0..len).map(|at| (at * 7 + at / 251) as u8).collect();
-            let (bytes, header, sources) = written(&payload);
-            for source in sources {
-                let mut parts = checked(&bytes, &header, &source);
-                for (from, len) in &asked {
-                    let rest = payload.get(*from..).unwrap_or_default();
-                    let part = parts.part(*from, *len).expect("a disk");
-                    prop_assert!(part.len() >= (*len).min(rest.len()));
-                    prop_assert_eq!(part, &rest[..part.len()]);
-                }
+            let (bytes, header, source) = written(&payload);
+            let mut parts = checked(&bytes, &header, &source);
+            for (from, len) in &asked {
+                let rest = payload.get(*from..).unwrap_or_default();
+                let part = parts.part(*from, *len).expect("a disk");
+                prop_assert!(part.len() >= (*len).min(rest.len()));
+                prop_assert_eq!(part, &rest[..part.len()]);
             }
         }
     }
@@ -207,7 +196,7 @@ mod tests {
         let end = (OFFSET + header.frame_bytes()) as usize;
         let head = &bytes[OFFSET as usize..];
         let fault = |bytes: Vec<u8>| {
-            let source = ByteSource::Mapped(Arc::new(Mapping::of_bytes(bytes)));
+            let source = file_of(&bytes);
             check_in_parts(&SEGMENT, &source, OFFSET, &header, head)
                 .expect("a disk")
                 .expect_err("a fault")
@@ -221,7 +210,7 @@ mod tests {
             assert_eq!(fault(changed), FrameFault::PayloadCrc, "{at}");
         }
         // Another place than its own: a stale frame.
-        let source = ByteSource::Mapped(Arc::new(Mapping::of_bytes(bytes.clone())));
+        let source = file_of(&bytes);
         let elsewhere = SegmentHeader { salt: 8, ..SEGMENT };
         let proven = check_in_parts(&elsewhere, &source, OFFSET, &header, head);
         assert_eq!(

@@ -135,27 +135,18 @@ pub(super) fn check_in_parts(
     }))
 }
 
-/// Up to `len` bytes at this offset, fewer where the file ends: out of the mapping, or else read
-/// behind what is in `buffer`.
+/// Up to `len` bytes at this offset, fewer where the file ends, read behind what is in `buffer`.
 pub(super) fn read<'b>(
-    source: &'b ByteSource,
+    source: &ByteSource,
     offset: u64,
     len: usize,
     buffer: &'b mut Vec<u8>,
 ) -> io::Result<&'b [u8]> {
-    match source {
-        ByteSource::Mapped(map) => {
-            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(map.len());
-            Ok(&map[start..start.saturating_add(len).min(map.len())])
-        }
-        ByteSource::File(file) => {
-            let before = buffer.len();
-            buffer.resize(before + len, 0);
-            let count = file.read_at(&mut buffer[before..], offset)?;
-            buffer.truncate(before + count);
-            Ok(&buffer[before..])
-        }
-    }
+    let before = buffer.len();
+    buffer.resize(before + len, 0);
+    let count = source.read_at(&mut buffer[before..], offset)?;
+    buffer.truncate(before + count);
+    Ok(&buffer[before..])
 }
 
 #[cfg(test)]

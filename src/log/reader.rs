@@ -1,6 +1,8 @@
 //! The one reader of frames: recovery, the server and every offline tool walk a segment
 //! with it. It never writes.
 
+mod search;
+
 use std::io;
 use std::sync::Arc;
 
@@ -13,19 +15,14 @@ use super::header::SegmentHeader;
 use super::parts::PayloadParts;
 use super::proven::{ProvenFrames, check_in_parts};
 use super::segment::{SegmentFile, SegmentId};
-use super::storage::{Mapping, StorageFile};
+use super::storage::StorageFile;
 use super::understood::understood;
-use super::window::{WINDOW_BYTES, Window, is_zeros, last_not_zero};
+use super::window::Window;
 use crate::event::Seq;
 
-/// Where a segment's bytes come from.
-#[derive(Clone, Debug)]
-pub enum ByteSource {
-    /// `pread`: a bad sector is an error.
-    File(Arc<dyn StorageFile>),
-    /// A mapping: for sealed segments in the server.
-    Mapped(Arc<Mapping>),
-}
+/// Where a segment's bytes come from. They are read, and never mapped: a bad sector is an error
+/// then, and not the end of the process.
+pub type ByteSource = Arc<dyn StorageFile>;
 
 /// A frame whose CRCs are right. Its payload is the walk's, until the next step.
 #[derive(Copy, Clone, Debug)]
@@ -214,6 +211,25 @@ impl FrameWalk {
         }))
     }
 
+    /// Goes past the frame that stands here, of which only the header is read, if all its seqs come
+    /// before this one. False where it does not.
+    pub(super) fn pass_below(&mut self, seq: Seq) -> bool {
+        let offset = self.offset;
+        let head = self
+            .window
+            .view(&self.source, offset, HEADER_BYTES, self.limit);
+        let header = head
+            .ok()
+            .and_then(|head| decode_header(&self.header, offset, head).ok());
+        match header.filter(|header| header.first_seq == self.due && header.next_seq() <= seq) {
+            Some(header) if offset + header.frame_bytes() <= self.limit => {
+                self.go_to(header.next_seq(), offset + header.frame_bytes());
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Checks a payload, large ones in parts.
     fn check(
         &mut self,
@@ -264,7 +280,7 @@ impl FrameWalk {
     /// walk did anything else since.
     pub fn payload(&self) -> &[u8] {
         let (offset, len) = self.payload;
-        self.window.seen(&self.source, offset, len)
+        self.window.seen(offset, len)
     }
 
     /// Reads everything anew from here on.
@@ -287,7 +303,7 @@ impl FrameWalk {
 
     /// The header of the frame that the last step gave, as it stands in the file.
     pub fn head(&self, frame: &Frame) -> &[u8] {
-        self.window.seen(&self.source, frame.offset, HEADER_BYTES)
+        self.window.seen(frame.offset, HEADER_BYTES)
     }
 
     /// Where this walk stands as damage.
@@ -317,55 +333,6 @@ impl FrameWalk {
                 offset: self.offset,
                 what,
             },
-        }
-    }
-
-    /// The next place behind the present one where a frame header of this segment stands,
-    /// whole frame or not; only its header is looked at. The walk does not move.
-    ///
-    /// # Errors
-    /// An I/O error.
-    pub fn next_header(&mut self, from: u64) -> io::Result<Option<(u64, FrameHeader)>> {
-        let mut offset = aligned(from);
-        loop {
-            let bytes = self
-                .window
-                .view(&self.source, offset, WINDOW_BYTES, self.limit)?;
-            if bytes.len() < HEADER_BYTES {
-                return Ok(None);
-            }
-            let starts = bytes.len() - HEADER_BYTES;
-            let candidates = if is_zeros(bytes) { 0 } else { starts + 1 };
-            for start in (0..candidates).step_by(FRAME_ALIGN_BYTES as usize) {
-                if bytes[start] != FRAME_MAGIC[0] {
-                    continue;
-                }
-                let at = offset + start as u64;
-                if let Ok(header) = decode_header(&self.header, at, &bytes[start..]) {
-                    return Ok(Some((at, header)));
-                }
-            }
-            offset += (starts as u64 / FRAME_ALIGN_BYTES + 1) * FRAME_ALIGN_BYTES;
-        }
-    }
-
-    /// Where the last byte that is not zero ends, at `from` or behind it.
-    ///
-    /// # Errors
-    /// An I/O error.
-    pub fn end_of_bytes(&mut self, from: u64) -> io::Result<u64> {
-        let (mut offset, mut end) = (from, from);
-        loop {
-            let bytes = self
-                .window
-                .view(&self.source, offset, WINDOW_BYTES, self.limit)?;
-            if bytes.is_empty() {
-                return Ok(end);
-            }
-            if let Some(last) = last_not_zero(bytes) {
-                end = offset + last as u64 + 1;
-            }
-            offset += bytes.len() as u64;
         }
     }
 }

@@ -172,7 +172,7 @@ impl SegmentFile {
 
     /// Its bytes, read with `pread`.
     pub fn source(&self) -> ByteSource {
-        ByteSource::File(self.file.clone())
+        self.file.clone()
     }
 
     /// Its length.

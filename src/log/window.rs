@@ -23,40 +23,28 @@ impl Window {
     /// Up to `len` bytes at this offset; fewer only at the end of the file or at the limit.
     pub(super) fn view<'w>(
         &'w mut self,
-        source: &'w ByteSource,
+        source: &ByteSource,
         offset: u64,
         len: usize,
         limit: u64,
     ) -> io::Result<&'w [u8]> {
         let len = len.min(usize::try_from(limit.saturating_sub(offset)).unwrap_or(usize::MAX));
-        match source {
-            ByteSource::Mapped(map) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(map.len());
-                Ok(&map[start..start.saturating_add(len).min(map.len())])
-            }
-            ByteSource::File(file) => {
-                let end = self.start + self.bytes.len() as u64;
-                if offset < self.start || offset + len as u64 > end {
-                    self.fill(file.as_ref(), offset, len, limit)?;
-                }
-                let start = (offset - self.start) as usize;
-                let end = (start + len).min(self.bytes.len());
-                Ok(&self.bytes[start..end])
-            }
+        let end = self.start + self.bytes.len() as u64;
+        if offset < self.start || offset + len as u64 > end {
+            self.fill(source.as_ref(), offset, len, limit)?;
         }
+        let start = (offset - self.start) as usize;
+        let end = (start + len).min(self.bytes.len());
+        Ok(&self.bytes[start..end])
     }
 
     /// The bytes at this place if they are in memory, as after a `view` of them.
-    pub(super) fn seen<'w>(&'w self, source: &'w ByteSource, offset: u64, len: usize) -> &'w [u8] {
-        let (start, bytes) = match source {
-            ByteSource::Mapped(map) => (0, &map[..]),
-            ByteSource::File(_) => (self.start, &self.bytes[..]),
-        };
+    pub(super) fn seen(&self, offset: u64, len: usize) -> &[u8] {
         let place = offset
-            .checked_sub(start)
+            .checked_sub(self.start)
             .and_then(|at| usize::try_from(at).ok());
         place
-            .and_then(|at| bytes.get(at..at.checked_add(len)?))
+            .and_then(|at| self.bytes.get(at..at.checked_add(len)?))
             .unwrap_or_default()
     }
 
@@ -89,7 +77,16 @@ impl Window {
         let kept = self.keep_from(offset, wanted.min(there));
         self.start = offset;
         self.bytes.resize(wanted.min(there), 0);
-        let read = file.read_at(&mut self.bytes[kept..], offset + kept as u64);
+        let from = offset + kept as u64;
+        let read = match file.read_at(&mut self.bytes[kept..], from) {
+            // A bad sector behind what is asked for costs nothing that stands before it.
+            Err(_) if self.bytes.len() > len => {
+                self.bytes.truncate(len);
+                file.read_at(&mut self.bytes[kept..], from)
+            }
+            read => read,
+        };
+        // What a failed read left is none of the file's bytes.
         self.bytes.truncate(kept + *read.as_ref().unwrap_or(&0));
         read.map(|_| ())
     }
@@ -161,7 +158,7 @@ mod tests {
             bad,
             read: Mutex::default(),
         });
-        (Arc::clone(&file), ByteSource::File(file))
+        (Arc::clone(&file), file)
     }
 
     #[test]

@@ -170,6 +170,17 @@ impl Bad {
         &self.lost
     }
 
+    /// Whether an event stands behind what is lost, in the same segment.
+    pub(crate) fn hides(&self, seq: u64) -> bool {
+        let last = *self.lost.last().expect("a lost one");
+        (last..=self.segment_end()).contains(&seq)
+    }
+
+    /// The last seq of the second of the segments.
+    fn segment_end(&self) -> u64 {
+        ALL / 3 * 2
+    }
+
     pub(crate) fn lost_count(&self) -> u64 {
         self.lost.len() as u64
     }

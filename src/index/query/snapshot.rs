@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::super::error::IndexError;
-use super::super::note::{Note, NoteBlock};
+use super::super::note::{Note, NoteBlock, Sought};
 use super::super::postings::block::{Block, Place};
 use super::super::postings::generation::Generation;
 use super::super::schema::head::{self, Head};
@@ -61,12 +61,14 @@ impl<'c> Snapshot<'c> {
     }
 
     /// Gives the notes of the blocks that answer for the seqs from one on up to another, which is
-    /// flushed, of so many blocks at most. Returns the last seq that those answer for.
+    /// flushed, of so many blocks at most; those in which no sought key is may be passed over. Returns
+    /// the last seq that they answer for.
     pub(in super::super) fn notes_in(
         &self,
         seq: Seq,
         upto: Seq,
         blocks: usize,
+        sought: Option<&Sought>,
         give: &mut dyn FnMut(&Note),
     ) -> Result<Seq, IndexError> {
         let missing = |due: Seq| sealed::malformed(Kind::Notes, [due.get(), 0]);
@@ -84,7 +86,7 @@ impl<'c> Snapshot<'c> {
             let is_next = if due == seq { from <= seq } else { from == due };
             let block = row.get_ref(1)?.as_blob().ok().filter(|_| is_next);
             let block = block.ok_or_else(|| missing(due))?;
-            let to = NoteBlock::visit(from, block, &mut |note| {
+            let to = NoteBlock::visit(from, block, sought, &mut |note| {
                 if note.last() >= seq {
                     give(note);
                 }

@@ -39,7 +39,7 @@ impl From<&Holder> for Beside {
 /// his: so it gets a copy, and only where there is no room for that, none.
 pub(super) fn connect(
     files: &Files,
-    beside: Beside,
+    beside: &dyn Fn() -> Beside,
     copy_to: &dyn Fn() -> io::Result<TempDir>,
 ) -> Result<Option<(Connection, Option<TempDir>)>, IndexError> {
     if !files.main().try_exists()? {
@@ -47,7 +47,7 @@ pub(super) fn connect(
     }
     let options = IndexOptions::default();
     let has_index_of_wal = files.has_shm()? && files.wal().try_exists()?;
-    if beside == Beside::Writer && has_index_of_wal {
+    if has_index_of_wal && beside() == Beside::Writer {
         return Ok(Some((connection::beside_writer(files, &options)?, None)));
     }
     if !files.has_wal()? {

@@ -54,8 +54,9 @@ pub struct StoredIndex {
 }
 
 impl StoredIndex {
-    /// Looks at the index in a directory; `None` when there is none. Of one that was killed, the
-    /// database is copied: then `copy_to` makes a directory for it.
+    /// Looks at the index in a directory; `None` when there is none. `beside` is asked only where
+    /// the files do not tell. Of one that was killed, the database may have to be copied: then
+    /// `copy_to` makes a directory for it.
     ///
     /// # Errors
     /// [`IndexError::Damaged`], [`IndexError::OtherVersion`] and [`IndexError::OtherLog`] of an
@@ -63,7 +64,7 @@ impl StoredIndex {
     pub fn open(
         directory: &Path,
         log_id: [u8; 16],
-        beside: Beside,
+        beside: &dyn Fn() -> Beside,
         copy_to: &dyn Fn() -> io::Result<TempDir>,
     ) -> Result<Option<StoredIndex>, IndexError> {
         let files = Files::of(directory)?;
@@ -95,7 +96,7 @@ impl StoredIndex {
 fn look(
     files: &Files,
     log_id: [u8; 16],
-    beside: Beside,
+    beside: &dyn Fn() -> Beside,
     copy_to: &dyn Fn() -> io::Result<TempDir>,
 ) -> Result<Option<StoredIndex>, IndexError> {
     let Some((connection, copy)) = access::connect(files, beside, copy_to)? else {

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
+use super::super::digest::KeyDigest;
 use super::super::error::IndexError;
 use super::super::fold::Verdict;
-use super::super::note::{NotStored, Note};
+use super::super::note::{NotStored, Note, Sought};
 use super::super::query::PAGE_BLOCKS;
 use super::super::query::snapshot::Snapshot;
 use super::StoredIndex;
@@ -46,7 +47,8 @@ impl StoredIndex {
 
 impl StoredIndex {
     /// Gives the arrivals in `(after, upto]` that were not stored, but for holes, one after the
-    /// other: the quickest way through many of them.
+    /// other: the quickest way through many of them. Others than those of the `sought` keys are
+    /// given or not.
     ///
     /// # Errors
     /// As [`NotStoredRows::next_row`].
@@ -54,17 +56,21 @@ impl StoredIndex {
         &self,
         after: Seq,
         upto: Seq,
+        sought: Option<&[KeyDigest]>,
         mut give: impl FnMut(&NotStored),
     ) -> Result<(), IndexError> {
         let upto = upto.min(self.flushed());
+        let sought = sought.and_then(|keys| Sought::of(keys.iter().copied()));
         let mut after = after;
         while after < upto {
             let snapshot = Snapshot::begin(&self.connection, upto)?;
-            after = snapshot.notes_in(after.next(), upto, PAGE_BLOCKS, &mut |note| {
+            let mut take = |note: &Note| {
                 if note.seq() <= upto && note.first.judged.verdict != Verdict::Lost {
                     give(&note.first);
                 }
-            })?;
+            };
+            let sought = sought.as_ref();
+            after = snapshot.notes_in(after.next(), upto, PAGE_BLOCKS, sought, &mut take)?;
         }
         Ok(())
     }
@@ -97,7 +103,8 @@ impl NotStoredRows<'_> {
         let snapshot = Snapshot::begin(&self.index.connection, self.upto)?;
         let page = &mut self.page;
         let mut take = |note: &Note| page.push_back(*note);
-        self.after = snapshot.notes_in(self.after.next(), self.upto, PAGE_BLOCKS, &mut take)?;
+        let after = self.after.next();
+        self.after = snapshot.notes_in(after, self.upto, PAGE_BLOCKS, None, &mut take)?;
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::event::Seq;
 
 fn look(directory: &Path) -> StoredIndex {
     let no_copy = || Err(io::Error::other("no copy is needed"));
-    let looked = StoredIndex::open(directory, LOG, Beside::Writer, &no_copy).unwrap();
+    let looked = StoredIndex::open(directory, LOG, &|| Beside::Writer, &no_copy).unwrap();
     looked.expect("an index")
 }
 
@@ -77,12 +77,34 @@ fn look_ups(index: &StoredIndex, model: &Model, upto: Seq) {
 
         let mut visited = Vec::new();
         let visit = |one: &NotStored| visited.push(*one);
-        index.visit_not_stored(from, upto, visit).unwrap();
+        index.visit_not_stored(from, upto, None, visit).unwrap();
         let expected = judged[from.get() as usize..].iter().filter(|one| {
             let Judged { seq, verdict, .. } = one.judged;
             seq <= upto && !matches!(verdict, Verdict::Stored | Verdict::Lost)
         });
         assert!(visited.iter().eq(expected), "after {from}");
+    }
+    some_sought(index, judged, upto);
+}
+
+/// Of keys that are sought none is passed over, however few of the others are given.
+fn some_sought(index: &StoredIndex, judged: &[NotStored], upto: Seq) {
+    let is_given = |one: &NotStored| {
+        one.judged.seq <= upto && !matches!(one.judged.verdict, Verdict::Stored | Verdict::Lost)
+    };
+    let all: Vec<NotStored> = judged.iter().copied().filter(is_given).collect();
+    for keys in all.windows(2).map(|two| [two[0].key, two[1].key]) {
+        let of_them = |one: &&NotStored| keys.contains(&one.key);
+        let mut visited = Vec::new();
+        let visit = |one: &NotStored| visited.push(*one);
+        let sought = index.visit_not_stored(Seq::ZERO, upto, Some(&keys), visit);
+        sought.unwrap();
+        assert!(
+            visited
+                .iter()
+                .filter(of_them)
+                .eq(all.iter().filter(of_them))
+        );
     }
 }
 
@@ -171,7 +193,7 @@ fn the_rows_of_a_closed_a_killed_and_an_open_index_are_those_of_the_model() {
     compare_some(&look(directory.path()), &model);
     let no_room = || Err(io::ErrorKind::StorageFull.into());
     for copy_to in [&tempfile::tempdir as &dyn Fn() -> _, &no_room] {
-        let looked = StoredIndex::open(directory.path(), LOG, Beside::Nobody, copy_to);
+        let looked = StoredIndex::open(directory.path(), LOG, &|| Beside::Nobody, copy_to);
         compare_some(&looked.unwrap().expect("an index"), &model);
     }
     assert_unchanged(directory.path(), &before);
@@ -195,8 +217,13 @@ fn a_copy_of_a_killed_index_without_its_shm_is_read_from_another_copy() {
     copy.retain(|(name, _)| !name.ends_with("-shm"));
     put_back(directory.path(), &copy);
 
-    let looked =
-        StoredIndex::open(directory.path(), LOG, Beside::Nobody, &tempfile::tempdir).unwrap();
+    let looked = StoredIndex::open(
+        directory.path(),
+        LOG,
+        &|| Beside::Nobody,
+        &tempfile::tempdir,
+    )
+    .unwrap();
     compare_some(&looked.expect("an index"), &model);
     assert_unchanged(directory.path(), &copy);
 }
@@ -232,14 +259,19 @@ fn an_index_that_is_written_while_it_is_read_has_the_rows_that_it_had() {
 #[test]
 fn what_is_no_index_or_anothers_is_told() {
     let directory = tempfile::tempdir().unwrap();
-    let none = StoredIndex::open(directory.path(), LOG, Beside::Nobody, &tempfile::tempdir);
+    let none = StoredIndex::open(
+        directory.path(),
+        LOG,
+        &|| Beside::Nobody,
+        &tempfile::tempdir,
+    );
     assert!(none.unwrap().is_none());
     assert!(files(directory.path()).is_empty());
     open(directory.path()).unwrap().close().unwrap();
     let other = StoredIndex::open(
         directory.path(),
         [9; 16],
-        Beside::Nobody,
+        &|| Beside::Nobody,
         &tempfile::tempdir,
     );
     assert!(matches!(other, Err(IndexError::OtherLog { found: LOG })));
@@ -280,7 +312,12 @@ fn a_damaged_row_is_told_and_not_passed_over() {
         put_back(directory.path(), &whole);
         let database = rusqlite::Connection::open(directory.path().join("index.sqlite3"));
         database.unwrap().execute_batch(sql).unwrap();
-        let looked = StoredIndex::open(directory.path(), LOG, Beside::Nobody, &tempfile::tempdir);
+        let looked = StoredIndex::open(
+            directory.path(),
+            LOG,
+            &|| Beside::Nobody,
+            &tempfile::tempdir,
+        );
         looked.and_then(|index| rows(&index.expect("an index"), model.applied()))
     };
     assert!(meddle("SELECT 1").is_ok());

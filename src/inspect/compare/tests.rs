@@ -66,8 +66,13 @@ fn index_of(sent: &[Sent], flush_each: bool) -> (TempDir, StoredIndex, Vec<FoldS
     }
     index.close().unwrap();
     drop(index);
-    let stored =
-        StoredIndex::open(directory.path(), LOG, Beside::Nobody, &tempfile::tempdir).unwrap();
+    let stored = StoredIndex::open(
+        directory.path(),
+        LOG,
+        &|| Beside::Nobody,
+        &tempfile::tempdir,
+    )
+    .unwrap();
     (directory, stored.expect("an index"), states)
 }
 

@@ -69,7 +69,7 @@ pub(super) fn look(
     beside: Beside,
     options: &InfoOptions<'_>,
 ) -> IndexInfo {
-    let looked = StoredIndex::open(dir, log_id.0, beside, options.copy_to).and_then(|index| {
+    let looked = StoredIndex::open(dir, log_id.0, &|| beside, options.copy_to).and_then(|index| {
         let Some(index) = index else {
             return Ok(IndexInfo::without(IndexState::None));
         };

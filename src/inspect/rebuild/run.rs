@@ -68,7 +68,7 @@ impl Rebuilding<'_> {
 
     /// Looks at an index; a copy lies beside the new one, if it takes one.
     fn look(&self, dir: &Path) -> Result<Option<StoredIndex>, IndexError> {
-        StoredIndex::open(dir, self.log.live.log_id().0, Beside::Nobody, &|| {
+        StoredIndex::open(dir, self.log.live.log_id().0, &|| Beside::Nobody, &|| {
             TempDir::new_in(&self.new_dir)
         })
     }

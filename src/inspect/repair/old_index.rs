@@ -52,7 +52,7 @@ pub(super) fn look(
     scratch: &Path,
 ) -> Result<(OldIndex, Option<StoredIndex>), RepairError> {
     let copy_to = || TempDir::new_in(scratch);
-    match StoredIndex::open(place.index_dir(), log_id.0, Beside::Nobody, &copy_to) {
+    match StoredIndex::open(place.index_dir(), log_id.0, &|| Beside::Nobody, &copy_to) {
         Ok(None) => Ok((OldIndex::None, None)),
         Ok(Some(stored)) => Ok((OldIndex::Flushed(stored.flushed()), Some(stored))),
         Err(

@@ -91,7 +91,7 @@ impl OwnIndex {
             told.borrow_mut()(Progress::WillWrite(Index::aside_bytes(place.index_dir())?));
             TempDir::new_in(scratch)
         };
-        match StoredIndex::open(place.index_dir(), log_id.0, beside, &copy_to) {
+        match StoredIndex::open(place.index_dir(), log_id.0, &|| beside, &copy_to) {
             Err(error @ IndexError::Full(_)) => Err(InspectError::of_fold(error, scratch).into()),
             other => Ok(OwnIndex(other)),
         }

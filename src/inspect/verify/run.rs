@@ -87,7 +87,7 @@ impl Verifying<'_> {
         let lost_events = own.lost_events(&log);
         let fresh = || {
             let copy_to = || TempDir::new_in(scratch);
-            let fresh = StoredIndex::open(&dir, self.log_id.0, Beside::Nobody, &copy_to)?;
+            let fresh = StoredIndex::open(&dir, self.log_id.0, &|| Beside::Nobody, &copy_to)?;
             fresh.ok_or(IndexError::Closed)
         };
         let index = own.compared(fresh, &folded, log.whole_to(), self.told);

@@ -30,7 +30,10 @@ pub(super) fn find(
     // All that came again came later.
     let counters = index.state().counters;
     if let Some(first) = lives.first_seq().filter(|_| counters.duplicates > 0) {
-        index.visit_not_stored(first, index.flushed(), |note| lives.take_note(note))?;
+        let keys = lives.keys();
+        index.visit_not_stored(first, index.flushed(), Some(&keys), |note| {
+            lives.take_note(note);
+        })?;
     }
     Ok(())
 }
@@ -80,7 +83,7 @@ fn in_all_topics(index: &StoredIndex, event_id: &str, lives: &mut Lives) -> Resu
 /// As [`find`].
 pub(super) fn key_of(index: &StoredIndex, seq: Seq) -> Result<Option<KeyDigest>, IndexError> {
     let mut key = None;
-    index.visit_not_stored(seq.previous(), index.flushed(), |note| {
+    index.visit_not_stored(seq.previous(), index.flushed(), None, |note| {
         if note.judged.seq == seq || note.judged.original_seq == seq {
             key.get_or_insert(note.key);
         }

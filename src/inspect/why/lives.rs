@@ -178,6 +178,11 @@ impl Lives {
         }
     }
 
+    /// The keys that are told.
+    pub(super) fn keys(&self) -> Vec<KeyDigest> {
+        self.list.iter().map(|life| life.key).collect()
+    }
+
     /// The seq of the first arrival of all that are told.
     pub(super) fn first_seq(&self) -> Option<Seq> {
         self.list.first().map(|life| life.first.seq)

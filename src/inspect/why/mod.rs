@@ -8,6 +8,7 @@
 //! | file | has |
 //! |---|---|
 //! | `asked` | what is asked about |
+//! | `asking` | who has the lock |
 //! | `by_index`, `walk` | where its arrivals are found |
 //! | `lives` | what was found, each arrival judged |
 //! | `logged` | what the log has at a seq |
@@ -15,6 +16,7 @@
 //! | `told`, `wrongs` | the answer, and what is wrong with the log |
 
 mod asked;
+mod asking;
 mod by_index;
 mod describe;
 mod lives;
@@ -39,9 +41,10 @@ use crate::index::{Beside, IndexError, StoredIndex};
 use crate::inspect::StorePlace;
 use crate::inspect::payloads::SweptPayloads;
 use crate::inspect::store_index::{Fit, fit};
+use crate::log::LogError;
 use crate::log::sweep::{Sweep, SweepOptions};
-use crate::log::{Holder, LogError};
 use asked::Wanted;
+use asking::Asking;
 use lives::Lives;
 use logged::{AtSeq, LogReader};
 use walk::LogWalk;
@@ -127,10 +130,8 @@ impl From<IndexError> for Failed {
 /// [`WhyError`]. Damage, and an index that is of no use, are told and no error.
 pub fn why(options: &WhyOptions<'_>, teller: &mut dyn Teller) -> Result<Why, WhyError> {
     let place = StorePlace::new(options.data_dir);
-    let holder = Holder::of(options.data_dir).map_err(|source| WhyError::Lock {
-        dir: options.data_dir.to_owned(),
-        source,
-    })?;
+    // Linux takes 20 ms to list its locks: most of what there is to do needs no answer.
+    let lock = Asking::begin(options.data_dir);
     let mut search = Search {
         payloads: SweptPayloads::new(&place),
         place,
@@ -138,7 +139,7 @@ pub fn why(options: &WhyOptions<'_>, teller: &mut dyn Teller) -> Result<Why, Why
         teller,
         wrongs: Wrongs::default(),
     };
-    let (outcome, marks) = match search.with_index(Beside::from(&holder)) {
+    let (outcome, marks) = match search.with_index(&|| lock.beside()) {
         Err(Failed::Index(reason)) => {
             search.wrongs = Wrongs::default();
             search.without_index(&reason)?
@@ -146,6 +147,10 @@ pub fn why(options: &WhyOptions<'_>, teller: &mut dyn Teller) -> Result<Why, Why
         Err(Failed::Log(error)) => return Err(error.into()),
         Ok(found) => found,
     };
+    let holder = lock.holder().map_err(|source| WhyError::Lock {
+        dir: options.data_dir.to_owned(),
+        source,
+    })?;
     Ok(Why {
         asked: options.asked.clone(),
         outcome,
@@ -164,7 +169,7 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    fn with_index(&mut self, beside: Beside) -> Result<(Outcome, Marks), Failed> {
+    fn with_index(&mut self, beside: &dyn Fn() -> Beside) -> Result<(Outcome, Marks), Failed> {
         let log_id = match self.place.log_id() {
             // A sweep may know it all the same.
             Err(LogError::Corrupt(_)) => return Err(NoIndex::None.into()),
@@ -180,6 +185,7 @@ impl Search<'_> {
         let flushed = index.flushed();
         let sweep = self.place.sweep(SweepOptions {
             from: flushed.next(),
+            only_from: true,
             ..SweepOptions::default()
         })?;
         let log_end = sweep.end().due.previous();

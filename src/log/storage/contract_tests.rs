@@ -50,7 +50,6 @@ fn what_is_missing_is_not_found() {
         let errors = [
             storage.open(&missing).unwrap_err(),
             storage.open_rw(&missing).unwrap_err(),
-            storage.map(&missing).unwrap_err(),
             storage.rename(&missing, &dir.join("other")).unwrap_err(),
             storage.rename(&missing, &there).unwrap_err(),
             storage.remove(&missing).unwrap_err(),

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Mapping, Storage, StorageFile, TEMP_PREFIX};
+use super::{Storage, StorageFile, TEMP_PREFIX};
 
 /// Files and directories as the operating system gives them.
 #[derive(Copy, Clone, Debug, Default)]
@@ -64,10 +64,6 @@ impl Storage for FileSystem {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
-    }
-
-    fn map(&self, path: &Path) -> io::Result<Mapping> {
-        Mapping::of_file(&File::open(path)?)
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {

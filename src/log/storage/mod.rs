@@ -12,13 +12,11 @@
 #[cfg(test)]
 mod contract_tests;
 mod file_system;
-mod map;
 pub(crate) mod side_by_side;
 #[cfg(test)]
 pub(crate) mod simulated;
 
 pub use file_system::FileSystem;
-pub use map::Mapping;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,9 +57,6 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
 
     /// Makes the names in a directory last.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-
-    /// A file's bytes in memory. Only for files that nobody changes any more.
-    fn map(&self, path: &Path) -> io::Result<Mapping>;
 
     /// Bytes that this process may still use on the disk of `dir`.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;

@@ -34,6 +34,8 @@ impl Sweep {
                 let mut sweep = SegmentSweep::new(segment, file, bounds, None);
                 if let Some(position) = self.resumed_in(id) {
                     sweep.start_at(position.due, position.offset);
+                } else if self.options.only_from {
+                    sweep.start_by_headers(self.options.from)?;
                 }
                 let mut damages = VecDeque::new();
                 while let Some(found) = sweep.next()? {
@@ -137,7 +139,11 @@ impl Sweep {
             (_, Some(position)) => sweep.start_at(position.due, position.offset),
             (None, None) => {
                 let is_last = matches!(bounds, Bounds::Known(..));
-                sweep.starting_near(self.options.from, is_last.then_some(&self.last_table))?;
+                let table = is_last.then_some(&self.last_table);
+                let is_told = sweep.starting_near(self.options.from, table)?;
+                if is_last && !is_told && self.options.only_from {
+                    sweep.start_by_headers(self.options.from)?;
+                }
             }
             (Some(due), None) if due > id.0 && self.options.resume.is_none() => {
                 sweep.covered_below(due);

@@ -28,19 +28,20 @@ pub struct FrameFinder {
 impl FrameFinder {
     /// In the log of this directory, which is looked at when something is first asked for.
     pub fn new(storage: Arc<dyn Storage>, dir: &Path) -> FrameFinder {
-        FrameFinder::knowing(storage, dir, None)
+        FrameFinder::knowing(storage, dir, Vec::new(), None)
     }
 
-    /// The same, where it is known where frames are in a segment.
+    /// The same, where it is known which segments there are, and where frames are in one of them.
     pub(super) fn knowing(
         storage: Arc<dyn Storage>,
         dir: &Path,
+        segments: Vec<SegmentId>,
         near: Option<(SegmentId, FrameTable)>,
     ) -> FrameFinder {
         FrameFinder {
             storage,
             dir: dir.to_owned(),
-            segments: Vec::new(),
+            segments,
             near,
         }
     }
@@ -86,11 +87,15 @@ impl FrameFinder {
             None => Bounds::Tail(None),
         };
         let table = match self.near.take() {
-            Some((near, table)) if near == id => Some(table),
+            Some((near, table)) if near == id && table.spans(seq) => Some(table),
             _ => segment.seal()?.map(|seal| seal.table),
         };
         let mut sweep = SegmentSweep::new(segment, file, bounds, None);
+        let is_told = table.is_some();
         sweep.know(table.unwrap_or_default(), seq);
+        if !is_told {
+            sweep.start_by_headers(seq)?;
+        }
         while let Some(found) = sweep.next()? {
             if let Found::Frame(frame) = found
                 && frame.header.count > 0

@@ -15,10 +15,12 @@
 //! | `candidates` | what lies under segments' names, and which log it is |
 //! | `chain` | from segment to segment |
 //! | `within` | one segment |
+//! | `by_headers` | where a look into a segment may begin that has no seal to tell |
 //! | `finder` | single frames by their seqs |
 //! | `mend` | a damaged segment header that is known all the same |
 //! | `patient` | reading around bad sectors |
 
+mod by_headers;
 mod candidates;
 mod chain;
 mod finder;
@@ -59,6 +61,9 @@ pub struct SweepOptions {
     pub resume: Option<Position>,
     /// Ends before the first frame that nothing proves to be durable.
     pub proven_only: bool,
+    /// How the log ends is looked up from `from` on too, and of the last segment nothing before
+    /// that is read: a segment that is being written may be long.
+    pub only_from: bool,
 }
 
 /// Where a sweep ended, and another one may go on.
@@ -214,8 +219,11 @@ impl Sweep {
 
     /// Finds single frames, with what is known by now of where they are in the last segment.
     pub fn finder(&self) -> FrameFinder {
+        let usable = |candidate: &&Candidate| matches!(candidate.state, State::Usable);
+        let segments = self.candidates.iter().filter(usable);
+        let segments = segments.map(|candidate| candidate.id).collect();
         let near = self.end.segment.map(|id| (id, self.last_table.clone()));
-        FrameFinder::knowing(Arc::clone(&self.storage), &self.dir, near)
+        FrameFinder::knowing(Arc::clone(&self.storage), &self.dir, segments, near)
     }
 
     /// The payload of the frame that was given last.

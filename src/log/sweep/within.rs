@@ -14,6 +14,7 @@ use super::patient::PatientFile;
 use crate::event::Seq;
 use crate::log::error::{Evidence, Fault, LogError, SealFault};
 use crate::log::format::{FrameType, HEADER_BYTES};
+use crate::log::frame::FrameHeader;
 use crate::log::header::FrameTable;
 use crate::log::reader::{Frame, FrameWalk, Step};
 use crate::log::segment::SegmentFile;
@@ -101,23 +102,23 @@ impl SegmentSweep {
     }
 
     /// Starts at the frame of this seq or a little before it, where the seal's or this table
-    /// leads; at the segment's start where neither does.
+    /// leads; at the segment's start where neither does, and false is given.
     pub(super) fn starting_near(
         &mut self,
         seq: Seq,
         table: Option<&FrameTable>,
-    ) -> Result<(), LogError> {
+    ) -> Result<bool, LogError> {
         let of_seal = match table {
             Some(_) => None,
             None => self.segment.seal()?.map(|seal| seal.table),
         };
-        if let Some((due, offset)) = table
+        let place = table
             .or(of_seal.as_ref())
-            .and_then(|table| table.floor(seq))
-        {
+            .and_then(|table| table.floor(seq));
+        if let Some((due, offset)) = place {
             self.start_at(due, offset);
         }
-        Ok(())
+        Ok(place.is_some())
     }
 
     /// Starts at this place, which an earlier sweep came to.
@@ -128,6 +129,32 @@ impl SegmentSweep {
         (self.tail.end, self.tail.due) = (offset, due);
         self.tail.unproven_from = offset;
         self.queue.clear();
+    }
+
+    /// The same, where all before it is known to have been durable.
+    pub(super) fn start_behind_durable(&mut self, due: Seq, offset: u64) {
+        self.start_at(due, offset);
+        self.tail.proven = due.previous();
+    }
+
+    /// A frame's header between these offsets, if one stands there before a stretch of zeros.
+    pub(super) fn header_between(
+        &mut self,
+        from: u64,
+        end: u64,
+    ) -> Result<Option<(u64, FrameHeader)>, LogError> {
+        let found = self.walk.header_between(from, end);
+        found.map_err(LogError::io("read", &self.segment.path))
+    }
+
+    /// Reads everything anew: a writer may be at work.
+    pub(super) fn forget_window(&mut self) {
+        self.walk.forget();
+    }
+
+    /// How long its file is.
+    pub(super) fn file_bytes(&self) -> Result<u64, LogError> {
+        self.segment.len_bytes()
     }
 
     /// Does not give frames again that earlier segments have.

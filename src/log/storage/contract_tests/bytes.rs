@@ -1,4 +1,4 @@
-//! Reads, writes, cuts and mappings of one file.
+//! Reads, writes and cuts of one file.
 
 use super::*;
 
@@ -79,23 +79,12 @@ fn handles_on_one_file_see_each_others_writes_before_any_sync() {
 }
 
 #[test]
-fn a_mapping_has_all_bytes_even_none() {
-    on_both(|storage, dir| {
-        let bytes: Vec<u8> = (0..10_000_u32).map(|n| n as u8).collect();
-        put(storage, dir, "full", &bytes);
-        put(storage, dir, "empty", b"");
-        assert_eq!(&storage.map(&dir.join("full")).unwrap()[..], &bytes);
-        assert!(storage.map(&dir.join("empty")).unwrap().is_empty());
-    });
-}
-
-#[test]
-fn a_mapping_outlives_the_name() {
+fn a_handle_outlives_the_name() {
     on_both(|storage, dir| {
         put(storage, dir, "name", b"data");
-        let map = storage.map(&dir.join("name")).unwrap();
+        let reader = storage.open(&dir.join("name")).unwrap();
         storage.remove(&dir.join("name")).unwrap();
-        assert_eq!(&map[..], b"data");
+        assert_eq!(contents(&*reader), b"data");
     });
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::SimulatedDisk;
 use super::directory::{DirId, Directory, Node};
-use super::faults::{FailKind, OpKind, Operation};
+use super::faults::{OpKind, Operation};
 use super::file::SimulatedFile;
-use crate::log::storage::{Mapping, Storage, StorageFile, TEMP_PREFIX};
+use crate::log::storage::{Storage, StorageFile, TEMP_PREFIX};
 
 impl SimulatedDisk {
     fn open_file(&self, path: &Path, writable: bool) -> io::Result<Arc<dyn StorageFile>> {
@@ -158,21 +158,6 @@ impl Storage for SimulatedDisk {
             },
             |_, _| {},
         )
-    }
-
-    fn map(&self, path: &Path) -> io::Result<Mapping> {
-        let state = self.lock();
-        state.check_alive()?;
-        let inode = state.inode(state.file(path)?);
-        if inode
-            .unreadable
-            .iter()
-            .any(|bad| bad.start < inode.live.len() as u64)
-        {
-            // The real thing would be a SIGBUS later.
-            return Err(FailKind::Io.into());
-        }
-        Ok(Mapping::of_bytes(inode.live.clone()))
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {

@@ -68,7 +68,7 @@ impl SimulatedDisk {
         inode.settle();
     }
 
-    /// Gives a file bad sectors: every read or mapping that touches these bytes is EIO.
+    /// Gives a file bad sectors: every read that touches these bytes is EIO.
     #[track_caller]
     pub(crate) fn make_unreadable(&self, path: impl AsRef<Path>, bytes: Range<u64>) {
         let (mut state, file) = self.find(path.as_ref());
