@@ -10,6 +10,7 @@ use bincode::Options;
 use serde::{Deserialize, Serialize};
 
 use super::format::FRAME_PAYLOAD_BYTES_MAX;
+use super::plain_events::plain_events;
 use crate::event::{Attributes, Batch, Event, PayloadKind};
 
 type Pairs<'a> = Vec<(&'a str, &'a str)>;
@@ -129,14 +130,20 @@ pub fn encode_events(batch: &Batch<'_>) -> Result<Vec<u8>, CodecError> {
 /// # Errors
 /// [`CodecError`] when it is not what `encode_events` makes of `count` events.
 pub fn decode_events(payload: &[u8], count: u32) -> Result<Vec<Event<'_>>, CodecError> {
+    match plain_events(payload, count) {
+        Some(events) => Ok(events),
+        None => decode_events_by_bincode(payload, count),
+    }
+}
+
+/// The same by bincode alone: what it says of a payload is what holds.
+pub(super) fn decode_events_by_bincode(
+    payload: &[u8],
+    count: u32,
+) -> Result<Vec<Event<'_>>, CodecError> {
     let payload: EventsPayload<'_> = options().deserialize(payload)?;
     check_count(count, payload.events.len())?;
-    // Not `collect`, which does not know beforehand how many they will be.
-    let mut events = Vec::with_capacity(payload.events.len());
-    for record in payload.events {
-        events.push(event_of(record)?);
-    }
-    Ok(events)
+    payload.events.into_iter().map(event_of).collect()
 }
 
 /// The event that is these bytes, found by `event_bounds`.

@@ -2,6 +2,7 @@
 //! a page that begins in the middle of a large batch passes over all before it.
 
 use super::codec::{CodecError, check_count};
+use super::varint;
 
 /// What a part of an `events` payload begins with.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -81,21 +82,18 @@ impl Walk<'_> {
         Some(self.bytes[place])
     }
 
-    /// One byte up to 250; else that says how many follow, little-endian.
     fn number(&mut self) -> Option<u64> {
-        let len = match self.byte()? {
-            small @ 0..=250 => return Some(u64::from(small)),
-            251 => 2,
-            252 => 4,
-            253 => 8,
-            // No length takes so many: it ends in bincode's error.
-            _ => return Some(u64::MAX),
+        let first = self.byte()?;
+        let Some(len) = varint::following(first) else {
+            // No length begins so: it ends in bincode's error.
+            return Some(u64::MAX);
         };
         let place = self.at;
         self.pass(len)?;
-        let mut bytes = [0; 8];
-        bytes[..len].copy_from_slice(&self.bytes[place..place + len]);
-        Some(u64::from_le_bytes(bytes))
+        Some(match len {
+            0 => u64::from(first),
+            _ => varint::value(&self.bytes[place..place + len]),
+        })
     }
 
     fn pass(&mut self, len: usize) -> Option<()> {

@@ -1,7 +1,7 @@
 //! The log: one directory of checksummed segments that fix the order of arrival.
 //!
 //! From the bytes up: [`mod@format`] is the specification; `header`, [`frame`] and [`codec`]
-//! are pure functions between bytes and meaning; [`storage`] is the seam below, where
+//! are pure functions between bytes and meaning (`plain_events` the quick way through a payload); [`storage`] is the seam below, where
 //! faults are made; [`segment`] and [`reader`] read, large frames in `parts`; `tail` decides how a log ends, `survey`
 //! whether it is whole; `recovery` mends and `torn` keeps what it cuts; `room`, `writer` and
 //! `committer` write; [`live`], `cursor` for frames and `event_cursor` for single events are what
@@ -32,6 +32,7 @@ mod no_room;
 mod offline;
 mod owner;
 mod parts;
+mod plain_events;
 mod proven;
 pub mod reader;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub mod tail;
 mod tests;
 mod torn;
 mod understood;
+mod varint;
 mod window;
 mod writer;
 

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::codec::*;
+use super::super::plain_events::plain_events;
 use crate::event::{Batch, Event, EventLimits, KeyRule, PayloadKind};
 
 fn text() -> impl Strategy<Value = Cow<'static, str>> {
@@ -62,6 +63,8 @@ proptest! {
             .expect("good events");
         let mut bytes = encode_events(&batch).expect("a short payload");
         let count = events.len() as u32;
+        prop_assert_eq!(&plain_events(&bytes, count).expect("events"), &events);
+        prop_assert_eq!(&decode_events_by_bincode(&bytes, count).expect("events"), &events);
         prop_assert_eq!(&decode_events(&bytes, count).expect("events"), &events);
 
         let miscounted = decode_events(&bytes, count + 1);
@@ -99,6 +102,44 @@ proptest! {
         erased.events[0].topic = topics.len() as u32;
         let bytes = encode_erased(&erased).expect("a short payload");
         prop_assert!(matches!(decode_erased(&bytes, count), Err(CodecError::UnknownTopic(_))));
+    }
+}
+
+/// Two readers of one format: what only one of them takes would be an event today and damage
+/// tomorrow.
+fn both_agree(bytes: &[u8], count: u32) {
+    if let Some(events) = plain_events(bytes, count) {
+        let by_bincode = decode_events_by_bincode(bytes, count);
+        assert_eq!(by_bincode.ok(), Some(events), "{bytes:?}");
+    }
+}
+
+#[test]
+fn what_is_read_plainly_is_what_bincode_reads_whatever_one_byte_becomes() {
+    let good: &[u8] = b"\x00\x02\x01t\x02\xc3\xbc\x00\x01\x01z\x00\x014\x01\x01a\x01b\
+                        \xfb\x01\x00t\x01i\x00\x00\x01\x01\xff\x00";
+    assert_eq!(plain_events(good, 2).map(|events| events.len()), Some(2));
+    for at in 0..good.len() {
+        for byte in 0..=u8::MAX {
+            let mut changed = good.to_vec();
+            changed[at] = byte;
+            for count in 1..4 {
+                both_agree(&changed, count);
+            }
+            changed.insert(at, byte);
+            both_agree(&changed, 2);
+        }
+        both_agree(&good[..at], 2);
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_plainly_is_what_bincode_reads_of_any_bytes(
+        bytes in vec(prop_oneof![0..4u8, 249..=255u8, any::<u8>()], 0..60),
+        count in 0..4u32,
+    ) {
+        both_agree(&bytes, count);
     }
 }
 
