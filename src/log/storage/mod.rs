@@ -39,6 +39,10 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// A new, empty file under a temporary name that starts with [`TEMP_PREFIX`].
     fn create_temp(&self, dir: &Path) -> io::Result<(PathBuf, Arc<dyn StorageFile>)>;
 
+    /// Has the system bring a file into its memory, where it can: it will be read before long.
+    /// Returns when that is done or under way.
+    fn read_ahead(&self, _path: &Path) {}
+
     /// Opens a file that exists, for reading only.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
 

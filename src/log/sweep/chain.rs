@@ -2,8 +2,10 @@
 //! one ends.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::candidates::{Candidate, Opened, State, open};
+use super::read_ahead::ReadAhead;
 use super::within::{Bounds, SegmentSweep};
 use super::{Damage, Flaw, Found, Lost, Missing, Overlap, Position, Stray, Sweep};
 use crate::event::Seq;
@@ -155,9 +157,18 @@ impl Sweep {
             _ => {}
         }
         self.current = Some(sweep);
+        self.read_ahead();
         match overlap {
             Some(found) => Ok(Some(found)),
             None => self.first_of_segment(),
+        }
+    }
+
+    fn read_ahead(&self) {
+        if let (Some(ahead), Some(next)) = (&self.ahead, self.candidates.get(self.next))
+            && matches!(next.state, State::Usable)
+        {
+            ahead.will_need(self.dir.join(next.id.file_name()));
         }
     }
 
@@ -215,6 +226,9 @@ impl Sweep {
                 offset: current.offset(),
                 is_sealed: current.is_sealed(),
             });
+            if self.ahead.is_none() && self.next < self.candidates.len() {
+                self.ahead = ReadAhead::start(Arc::clone(&self.storage));
+            }
         }
     }
 

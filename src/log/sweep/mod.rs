@@ -19,6 +19,7 @@
 //! | `finder` | single frames by their seqs |
 //! | `mend` | a damaged segment header that is known all the same |
 //! | `patient` | reading around bad sectors |
+//! | `read_ahead` | the next segment, for speed |
 
 mod by_headers;
 mod candidates;
@@ -27,6 +28,7 @@ mod finder;
 mod found;
 mod mend;
 mod patient;
+mod read_ahead;
 mod within;
 
 use std::collections::VecDeque;
@@ -47,6 +49,7 @@ use super::storage::Storage;
 use super::tail::Ending;
 use crate::event::{Event, Seq};
 use candidates::{Candidate, Opened, State, look, open_file};
+use read_ahead::ReadAhead;
 use within::SegmentSweep;
 
 /// What is swept.
@@ -102,6 +105,8 @@ pub struct Sweep {
     behind_end: VecDeque<Found>,
     position: Option<Position>,
     is_over: bool,
+    /// Once a whole segment was walked: then more will be.
+    ahead: Option<ReadAhead>,
 }
 
 /// Opens a file as this segment, whatever its name, so that bad sectors are read around; also one
@@ -159,6 +164,7 @@ impl Sweep {
             position: options.resume,
             options,
             is_over: false,
+            ahead: None,
         };
         sweep.look_at_end()?;
         sweep.go_to_start();
