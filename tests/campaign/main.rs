@@ -18,6 +18,7 @@ mod index_gone;
 mod keeping;
 mod life;
 mod look;
+mod mutations;
 mod pause;
 mod points;
 mod power_cut;
@@ -44,6 +45,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use at_calls::AtCalls;
+use mutations::Mutations;
 use rounds::Engine;
 
 /// Crashes a store over and over, and looks whether it keeps what it promises.
@@ -75,6 +77,8 @@ enum How {
     Twins(Rounds),
     /// Files of the index removed, cut, damaged or replaced under the server, and kill -9
     IndexGone(Rounds),
+    /// Stores that were broken on purpose, each of which an engine must catch
+    Mutations(Mutations),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -107,5 +111,6 @@ fn main() -> ExitCode {
         How::IndexGone(rounds) => rounds::run(rounds, Engine::IndexGone),
         How::Calls(wanted) => at_calls::calls(wanted),
         How::Faults(wanted) => at_calls::faults(wanted),
+        How::Mutations(wanted) => mutations::run(wanted),
     })
 }
