@@ -173,7 +173,12 @@ fn fate(mutation: &Mutation, binary: &Path, kept: &Path) -> Fate {
         match ended.expect("an engine").status.code() {
             Some(1) => return Fate::Caught(engine.clone(), begun.elapsed()),
             Some(0) => fate = Fate::Survived,
-            _ => {}
+            // It skips what cannot be done here.
+            Some(2) => {}
+            code => say(&format!(
+                "{}: `{engine}` broke off: {code:?}",
+                mutation.name
+            )),
         }
     }
     fate
