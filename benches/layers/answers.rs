@@ -36,7 +36,7 @@ pub(crate) fn render(criterion: &mut Criterion) {
             .map(|(no, event)| LoggedEvent {
                 judged: judged(no, Verdict::Stored),
                 received_at: 1_700_000_000_000_042,
-                event: event.clone(),
+                event,
             })
             .collect();
         let mut out = Vec::new();

@@ -92,12 +92,12 @@ fn show_frame<E>(
         frame,
         is_proven,
         judged,
-        mut content,
+        content,
     } = judged;
-    content.with_dependent_mut(|_, content| match content {
+    match content.borrow_dependent() {
         Content::Events(events) => {
-            for (judged, event) in judged.into_iter().zip(events.drain(..)) {
-                if wanted.takes_event(&event) && wanted.takes_judged(judged) {
+            for (judged, event) in judged.into_iter().zip(events) {
+                if wanted.takes_event(event) && wanted.takes_judged(judged) {
                     let received_at = frame.header.received_at;
                     let logged = LoggedEvent {
                         judged,
@@ -110,7 +110,7 @@ fn show_frame<E>(
             Ok(())
         }
         Content::Erased(topics) => {
-            for (judged, topic) in judged.into_iter().zip(topics.drain(..)) {
+            for (judged, topic) in judged.into_iter().zip(topics.iter().copied()) {
                 let is_topic = wanted.topic.as_deref().is_none_or(|wanted| wanted == topic);
                 let asks_for_more = wanted.source.is_some() || wanted.event_id.is_some();
                 if is_topic && !asks_for_more && wanted.takes_judged(judged) {
@@ -120,7 +120,7 @@ fn show_frame<E>(
             Ok(())
         }
         Content::Hole => show_hole(wanted, &frame, show),
-    })
+    }
 }
 
 fn show_hole<E>(

@@ -133,7 +133,7 @@ mod tests {
                 original_seq: Seq::new(4),
             },
             received_at: 1_700_000_000_000_042,
-            event: Event {
+            event: &Event {
                 topic: Cow::Borrowed("a\"b"),
                 event_id: Cow::Borrowed("ü"),
                 source: Cow::Borrowed(""),

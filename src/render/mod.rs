@@ -18,5 +18,5 @@ pub struct LoggedEvent<'a> {
     /// µs UTC, as the clock said.
     pub received_at: i64,
     /// As sent.
-    pub event: Event<'a>,
+    pub event: &'a Event<'a>,
 }

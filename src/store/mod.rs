@@ -193,7 +193,7 @@ impl Store {
             Some((received_at, event)) => Lookup::Found(visit(&LoggedEvent {
                 judged,
                 received_at,
-                event,
+                event: &event,
             })),
             None => Lookup::Lost,
         })

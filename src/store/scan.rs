@@ -91,7 +91,7 @@ impl EventScan {
             let logged = LoggedEvent {
                 judged,
                 received_at,
-                event,
+                event: &event,
             };
             if !visit(&logged) {
                 // Between pages, which may be long, a scan keeps no large frame in memory.
