@@ -1,6 +1,7 @@
 //! The life of one store: publishers that repeat what was not acknowledged, crash after crash, and
 //! a look at all of it after each.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,11 +35,28 @@ pub(crate) trait Place {
         Oncelog::start_with(self.data_dir(), &OPTIONS)
     }
 
+    /// Where publishers find it.
+    fn door(&mut self, server: &Oncelog) -> SocketAddr {
+        server.address
+    }
+
+    /// Starts it, and kills it so much later, when it may still be recovering.
+    fn cut_short(&mut self, after: Duration) {
+        let starting = Starting::spawn(serve_command(self.data_dir(), &OPTIONS));
+        std::thread::sleep(after);
+        starting.kill();
+    }
+
     /// What else befalls a server while publishers are at it.
     fn trouble(&mut self, _server: &Oncelog, _random: &mut Random) {}
 
     /// Ends the server as a crash does, and loses what such a crash loses.
     fn crash(&mut self, server: Oncelog);
+
+    /// When publishers have gone home: nothing may be on its way any more.
+    fn settle(&mut self, server: Oncelog) -> Oncelog {
+        server
+    }
 }
 
 /// A directory whose server is killed: what was written stays.
@@ -112,10 +130,11 @@ pub(crate) fn live(
         }
         // What was begun is settled.
         gate.last_call();
-        gate.open(server.address);
+        gate.open(life.place.door(&server));
         for publisher in publishers {
             publisher.join().expect("a publisher does not panic");
         }
+        let server = life.place.settle(server);
         life.look(&server, "at the end", true);
         let stats = life.look(&server, "at the end", false);
         let attempts = lock(history);
@@ -154,7 +173,7 @@ impl Life<'_> {
     /// change a thing. Gives the server for the next round.
     fn round(&mut self, round: u64, mut server: Oncelog) -> Oncelog {
         let segments = self.segments();
-        self.gate.open(server.address);
+        self.gate.open(self.place.door(&server));
         self.pause(20, 450);
         self.place.trouble(&server, &mut self.random);
         assert!(
@@ -169,10 +188,8 @@ impl Life<'_> {
         self.lived.rolled += self.segments().saturating_sub(segments);
 
         if self.random.percent(30) {
-            // Killed while it recovers.
-            let starting = Starting::spawn(serve_command(self.place.data_dir(), &OPTIONS));
-            self.pause(0, 60);
-            starting.kill();
+            let after = Duration::from_millis(self.random.between(0, 60));
+            self.place.cut_short(after);
             self.lived.crashes += 1;
         }
         let server = self.place.start();

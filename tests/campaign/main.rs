@@ -10,6 +10,7 @@ mod checker;
 #[path = "../support/client.rs"]
 mod client;
 mod clock;
+mod containers;
 #[path = "../support/dump.rs"]
 mod dump;
 #[path = "../judge/history.rs"]
@@ -19,6 +20,7 @@ mod keeping;
 mod life;
 mod look;
 mod mutations;
+mod network;
 mod pause;
 mod points;
 mod power_cut;
@@ -38,6 +40,7 @@ mod strace;
 mod tool;
 mod trial;
 mod twins;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +80,10 @@ enum How {
     Twins(Rounds),
     /// Files of the index removed, cut, damaged or replaced under the server, and kill -9
     IndexGone(Rounds),
+    /// A network that resets, half closes, delays and repeats, rude clients, and kill -9
+    Network(Rounds),
+    /// Containers that are killed, restarted, out of memory, moved; needs Docker and ONCELOG_TEST_IMAGE
+    Containers(Rounds),
     /// Stores that were broken on purpose, each of which an engine must catch
     Mutations(Mutations),
 }
@@ -109,6 +116,8 @@ fn main() -> ExitCode {
         How::Clock(rounds) => rounds::run(rounds, Engine::Clock),
         How::Twins(rounds) => rounds::run(rounds, Engine::Twins),
         How::IndexGone(rounds) => rounds::run(rounds, Engine::IndexGone),
+        How::Network(rounds) => rounds::run(rounds, Engine::Network),
+        How::Containers(rounds) => rounds::run(rounds, Engine::Containers),
         How::Calls(wanted) => at_calls::calls(wanted),
         How::Faults(wanted) => at_calls::faults(wanted),
         How::Mutations(wanted) => mutations::run(wanted),

@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use crate::Rounds;
 use crate::clock::Clock;
+use crate::containers::Containers;
 use crate::index_gone::IndexGone;
 use crate::keeping::{keep, say, seed_or_clock};
 use crate::life::{Killed, Lived, Place, live};
+use crate::network::Network;
 use crate::pause::Paused;
 use crate::power_cut::PowerCut;
 use crate::random::Random;
@@ -27,6 +29,8 @@ pub(crate) enum Engine {
     Clock,
     Twins,
     IndexGone,
+    Network,
+    Containers,
 }
 
 impl Engine {
@@ -38,6 +42,8 @@ impl Engine {
             Engine::Clock => "clock",
             Engine::Twins => "twins",
             Engine::IndexGone => "index-gone",
+            Engine::Network => "network",
+            Engine::Containers => "containers",
         }
     }
 
@@ -49,6 +55,8 @@ impl Engine {
             Engine::Clock => Some(Box::new(Clock::in_dir(dir)?)),
             Engine::Twins => Some(Box::new(Twins(Killed(dir)))),
             Engine::IndexGone => Some(Box::new(IndexGone::in_dir(dir))),
+            Engine::Network => Some(Box::new(Network::in_dir(dir))),
+            Engine::Containers => Some(Box::new(Containers::new()?)),
         }
     }
 }

@@ -249,6 +249,35 @@ fn batches_of_a_publisher_in_another_order_are_caught() {
 }
 
 #[test]
+fn only_a_repeat_that_nobody_answered_may_come_late() {
+    let late = |attempt: u32| {
+        let mut history = honest();
+        let moved = history.range(2, 1, attempt);
+        let moved: Vec<Logged> = history.log.drain(moved).collect();
+        history.log.extend(moved);
+        history.judge();
+        history
+    };
+    assert_eq!(late(0).check(), []);
+    let is_caught = |history: &History| {
+        assert_caught(
+            history,
+            |violation| matches!(violation, Violation::OutOfOrder { then, .. } if then.publisher == 2),
+        );
+    };
+    is_caught(&late(2));
+
+    // Nothing of its batch was there before.
+    let mut alone = late(0);
+    let other = alone.range(2, 1, 2);
+    alone.log.drain(other);
+    let lost = |attempt: &Attempt| (attempt.mark.batch, attempt.mark.attempt) == (1, 2);
+    alone.attempts.retain(|attempt| !lost(attempt));
+    alone.judge();
+    is_caught(&alone);
+}
+
+#[test]
 fn events_of_a_batch_in_another_order_are_caught() {
     let mut history = honest();
     let range = history.range(2, 2, 0);

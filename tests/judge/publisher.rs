@@ -216,6 +216,11 @@ pub(crate) fn send(client: &Client, random: &mut Random, mark: Mark, events: &[S
                 Outcome::Refused(code)
             }
         },
+        // The network ended it in the middle: the server says so, and that nothing was written.
+        400 => match answer.problem_code() {
+            code if code == "incomplete_body" => Outcome::Refused(code),
+            code => panic!("{mark}: {code}"),
+        },
         status => panic!("{mark}: {status} {}", answer.text),
     }
 }
