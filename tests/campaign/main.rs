@@ -10,8 +10,12 @@ mod checker;
 #[path = "../support/client.rs"]
 mod client;
 mod clock;
+mod damage;
+#[path = "../judge/damages.rs"]
+mod damages;
 #[path = "../support/dump.rs"]
 mod dump;
+mod flood;
 #[path = "../judge/history.rs"]
 mod history;
 mod index_gone;
@@ -28,14 +32,19 @@ mod process;
 mod publisher;
 #[path = "../support/random.rs"]
 mod random;
+mod recovery_cuts;
 mod rounds;
 mod scene;
 mod script;
 #[path = "../support/skipped.rs"]
 mod skipped;
+#[path = "../support/store.rs"]
+mod store;
 #[path = "../support/strace.rs"]
 mod strace;
 mod tool;
+#[path = "../support/tree.rs"]
+mod tree;
 mod trial;
 mod twins;
 
@@ -62,6 +71,8 @@ enum How {
     Kill(Rounds),
     /// Power cuts of an ext4 on a loop device; needs root
     PowerCut(Rounds),
+    /// Power cuts amid recovery, of what kill -9 left in the page cache; needs root and strace
+    RecoveryCuts(Rounds),
     /// Crashes of a disk whose writes and flushes were recorded below an ext4; needs root and FUSE
     #[cfg(target_os = "linux")]
     Blocks(Rounds),
@@ -77,6 +88,10 @@ enum How {
     Twins(Rounds),
     /// Files of the index removed, cut, damaged or replaced under the server, and kill -9
     IndexGone(Rounds),
+    /// Damages to the log between a kill and the restart
+    Damage(Rounds),
+    /// More large batches at once than there is room for, a slow disk, and kill -9; needs strace
+    Flood(Rounds),
     /// Stores that were broken on purpose, each of which an engine must catch
     Mutations(Mutations),
 }
@@ -88,7 +103,7 @@ pub(crate) struct Rounds {
     pub(crate) seed: Option<u64>,
 
     /// How many rounds, each with two crashes or a crash and an orderly stop; of `blocks`, how
-    /// many states of the disk
+    /// many states of the disk; of `damage`, how many damages
     #[arg(long, default_value_t = 20)]
     pub(crate) rounds: u64,
 
@@ -103,12 +118,15 @@ fn main() -> ExitCode {
     ExitCode::from(match &campaign.how {
         How::Kill(rounds) => rounds::run(rounds, Engine::Kill),
         How::PowerCut(rounds) => rounds::run(rounds, Engine::PowerCut),
+        How::RecoveryCuts(rounds) => rounds::run(rounds, Engine::RecoveryCuts),
         #[cfg(target_os = "linux")]
         How::Blocks(rounds) => blocks::run(rounds),
         How::Pause(rounds) => rounds::run(rounds, Engine::Pause),
         How::Clock(rounds) => rounds::run(rounds, Engine::Clock),
         How::Twins(rounds) => rounds::run(rounds, Engine::Twins),
         How::IndexGone(rounds) => rounds::run(rounds, Engine::IndexGone),
+        How::Damage(rounds) => damage::run(rounds),
+        How::Flood(rounds) => flood::run(rounds),
         How::Calls(wanted) => at_calls::calls(wanted),
         How::Faults(wanted) => at_calls::faults(wanted),
         How::Mutations(wanted) => mutations::run(wanted),

@@ -49,6 +49,15 @@ impl PowerCut {
         Some(place)
     }
 
+    /// The power goes, and the process with it; then the power is back.
+    pub(crate) fn cut(&self, kill: impl FnOnce()) {
+        let mut shut_down = Command::new("python3");
+        run(shut_down.args(["-c", SHUT_DOWN]).arg(&self.mounted_at)).expect("a cut");
+        kill();
+        self.unmount();
+        self.mount().expect("it can be mounted again");
+    }
+
     fn mount(&self) -> Result<String, String> {
         let mut mount = Command::new("mount");
         run(mount
@@ -75,11 +84,7 @@ impl Place for PowerCut {
     fn crash(&mut self, server: Oncelog) {
         server.pause();
         wait_until_stopped(server.pid());
-        let mut shut_down = Command::new("python3");
-        run(shut_down.args(["-c", SHUT_DOWN]).arg(&self.mounted_at)).expect("a cut");
-        server.kill();
-        self.unmount();
-        self.mount().expect("it can be mounted again");
+        self.cut(|| drop(server.kill()));
     }
 }
 
