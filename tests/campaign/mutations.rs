@@ -163,8 +163,11 @@ fn build(root: &Path, scratch: &Path, mutation: &Mutation) -> Result<PathBuf, St
             .current_dir(&sources)
             .env("GIT_CEILING_DIRECTORIES", scratch),
     )?;
+    // With a test beside it others' crates are what they are for this program's own tests.
+    std::fs::create_dir_all(sources.join("tests")).expect("a directory");
+    std::fs::write(sources.join("tests/none.rs"), "").expect("a test of nothing");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--locked", "--bin", "oncelog"]);
+    cargo.args(["build", "--locked", "--bin", "oncelog", "--test", "none"]);
     let target = scratch.join("build");
     seed(&target);
     succeeded(cargo.current_dir(&sources).env("CARGO_TARGET_DIR", &target))?;
@@ -244,20 +247,27 @@ fn fate(mutation: &Mutation, binary: &Path, kept: &Path) -> Fate {
     fate
 }
 
-/// What was wrong first, in an engine's own words, or in the beginning of them.
+/// What was wrong first, in an engine's own words, or in the beginning of them. Of a store that
+/// has told much in its log, what it calls an error.
 fn words_in(stderr: &str) -> String {
     let mut lines = stderr.lines();
     let panicked = lines.by_ref().find(|line| line.contains(" panicked at "));
-    let words = match panicked {
+    let first = match panicked {
         Some(_) => lines.next().unwrap_or_default(),
         None => stderr.lines().last().unwrap_or_default(),
     };
-    let mut words: String = words.chars().take(WORDS_MAX + 1).collect();
-    if words.chars().count() > WORDS_MAX {
-        words.pop();
-        words.push('…');
+    let mut rest = lines.take_while(|line| !line.contains(" panicked at "));
+    let error = rest.find_map(|line| line.split_once(" ERROR "));
+    let (words, more) = match (error, first.split_once("  INFO ")) {
+        (Some((_, error)), Some((words, _))) => (words, error),
+        _ => (first, ""),
+    };
+    let words = format!("{words} {more}").replace('|', "/");
+    let mut shown: String = words.trim().chars().take(WORDS_MAX).collect();
+    if words.trim().chars().count() > WORDS_MAX {
+        shown.push('…');
     }
-    words.replace('|', "/")
+    shown
 }
 
 fn succeeded(command: &mut Command) -> Result<Output, String> {
