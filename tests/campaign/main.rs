@@ -69,7 +69,7 @@ struct Campaign {
 enum How {
     /// kill -9 at random moments
     Kill(Rounds),
-    /// Power cuts of an ext4 on a loop device; needs root
+    /// Power cuts of an ext4 on a loop device; needs root and strace
     PowerCut(Rounds),
     /// Power cuts amid recovery, of what kill -9 left in the page cache; needs root and strace
     RecoveryCuts(Rounds),

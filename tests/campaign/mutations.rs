@@ -34,6 +34,9 @@ pub(crate) struct Mutations {
 /// How much is shown of what an engine says.
 const WORDS_MAX: usize = 160;
 
+/// Of what is built of other crates.
+const LIBRARIES: [&str; 4] = ["rlib", "rmeta", "so", "d"];
+
 /// What a store must have to be built.
 const SOURCES: [&str; 4] = ["Cargo.toml", "Cargo.lock", "docs", "src"];
 
@@ -184,16 +187,22 @@ fn seed(target: &Path) {
     if target.exists() || !debug.ends_with("debug") {
         return;
     }
+    // No programs, of which there are many, and large ones.
+    let is_library = |path: &PathBuf| {
+        let extension = path.extension().unwrap_or_default();
+        LIBRARIES.iter().any(|known| extension == *known)
+    };
     let to = target.join("debug");
-    std::fs::create_dir_all(&to).expect("a directory");
-    for part in ["deps", "build", ".fingerprint"] {
+    std::fs::create_dir_all(to.join("deps")).expect("a directory");
+    let copy_to = |to: &Path, what: &[PathBuf]| {
         // What is missing is built.
-        let _ = Command::new("cp")
-            .arg("-a")
-            .arg(debug.join(part))
-            .arg(&to)
-            .status();
-    }
+        let _ = Command::new("cp").arg("-a").args(what).arg(to).status();
+    };
+    copy_to(&to, &[debug.join("build"), debug.join(".fingerprint")]);
+    let built = names(&debug.join("deps")).into_iter();
+    let built = built.map(|name| debug.join("deps").join(name));
+    let libraries: Vec<PathBuf> = built.filter(is_library).collect();
+    copy_to(&to.join("deps"), &libraries);
 }
 
 /// Makes a copy what this file or directory is. What is the same stays as it is, so that only what
