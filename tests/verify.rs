@@ -4,6 +4,8 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "judge/damages.rs"]
+mod damages;
 #[path = "support/dump.rs"]
 mod dump;
 #[path = "support/mount.rs"]

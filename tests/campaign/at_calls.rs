@@ -59,16 +59,25 @@ pub(crate) fn faults(wanted: &AtCalls) -> u8 {
 fn run(wanted: &AtCalls, name: &str, faults: impl Fn(&Point) -> Vec<Fault>) -> u8 {
     let seed = seed_or_clock(wanted.seed);
     let begun = Instant::now();
-    let Some(scene) = Scene::new(seed) else {
+    // What is wrong may show before anything has happened to it.
+    let scene = catch_unwind(|| {
+        let scene = Scene::new(seed)?;
+        let points = scene.points()?;
+        Some((scene, points))
+    });
+    let Ok(scene) = scene else {
+        say(&format!(
+            "{name}: FAILED while seed {seed} was first played"
+        ));
+        return 1;
+    };
+    let Some((scene, points)) = scene else {
         return 2;
     };
     let only = wanted.only.as_deref().unwrap_or_default();
     let cases = match only.parse::<Case>() {
         Ok(case) => vec![case],
         Err(_) => {
-            let Some(points) = scene.points() else {
-                return 2;
-            };
             let cases = points.iter().flat_map(|point| {
                 faults(point).into_iter().map(|fault| Case {
                     point: point.clone(),

@@ -11,14 +11,19 @@ mod checker;
 mod client;
 mod clock;
 mod containers;
+mod damage;
+#[path = "../judge/damages.rs"]
+mod damages;
 #[path = "../support/dump.rs"]
 mod dump;
+mod flood;
 #[path = "../judge/history.rs"]
 mod history;
 mod index_gone;
 mod keeping;
 mod life;
 mod look;
+mod memory;
 mod mutations;
 mod network;
 mod pause;
@@ -30,14 +35,19 @@ mod process;
 mod publisher;
 #[path = "../support/random.rs"]
 mod random;
+mod recovery_cuts;
 mod rounds;
 mod scene;
 mod script;
 #[path = "../support/skipped.rs"]
 mod skipped;
+#[path = "../support/store.rs"]
+mod store;
 #[path = "../support/strace.rs"]
 mod strace;
 mod tool;
+#[path = "../support/tree.rs"]
+mod tree;
 mod trial;
 mod twins;
 mod wire;
@@ -63,8 +73,10 @@ struct Campaign {
 enum How {
     /// kill -9 at random moments
     Kill(Rounds),
-    /// Power cuts of an ext4 on a loop device; needs root
+    /// Power cuts of an ext4 on a loop device; needs root and strace
     PowerCut(Rounds),
+    /// Power cuts amid recovery, of what kill -9 left in the page cache; needs root and strace
+    RecoveryCuts(Rounds),
     /// Crashes of a disk whose writes and flushes were recorded below an ext4; needs root and FUSE
     #[cfg(target_os = "linux")]
     Blocks(Rounds),
@@ -84,6 +96,10 @@ enum How {
     Network(Rounds),
     /// Containers that are killed, restarted, out of memory, moved; needs Docker and ONCELOG_TEST_IMAGE
     Containers(Rounds),
+    /// Damages to the log between a kill and the restart
+    Damage(Rounds),
+    /// More large batches at once than there is room for, a slow disk, and kill -9; needs strace
+    Flood(Rounds),
     /// Stores that were broken on purpose, each of which an engine must catch
     Mutations(Mutations),
 }
@@ -95,7 +111,7 @@ pub(crate) struct Rounds {
     pub(crate) seed: Option<u64>,
 
     /// How many rounds, each with two crashes or a crash and an orderly stop; of `blocks`, how
-    /// many states of the disk
+    /// many states of the disk; of `damage`, how many damages
     #[arg(long, default_value_t = 20)]
     pub(crate) rounds: u64,
 
@@ -110,6 +126,7 @@ fn main() -> ExitCode {
     ExitCode::from(match &campaign.how {
         How::Kill(rounds) => rounds::run(rounds, Engine::Kill),
         How::PowerCut(rounds) => rounds::run(rounds, Engine::PowerCut),
+        How::RecoveryCuts(rounds) => rounds::run(rounds, Engine::RecoveryCuts),
         #[cfg(target_os = "linux")]
         How::Blocks(rounds) => blocks::run(rounds),
         How::Pause(rounds) => rounds::run(rounds, Engine::Pause),
@@ -118,6 +135,8 @@ fn main() -> ExitCode {
         How::IndexGone(rounds) => rounds::run(rounds, Engine::IndexGone),
         How::Network(rounds) => rounds::run(rounds, Engine::Network),
         How::Containers(rounds) => rounds::run(rounds, Engine::Containers),
+        How::Damage(rounds) => damage::run(rounds),
+        How::Flood(rounds) => flood::run(rounds),
         How::Calls(wanted) => at_calls::calls(wanted),
         How::Faults(wanted) => at_calls::faults(wanted),
         How::Mutations(wanted) => mutations::run(wanted),

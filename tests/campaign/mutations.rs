@@ -2,8 +2,9 @@
 //! its "nothing wrong" means nothing.
 //!
 //! Each is a patch in `mutations/`. What stands before the patch says what is broken and, a line
-//! each, with which engines it is tried, in turn until one catches it. It is applied to a copy of the
-//! sources, so no binary that is released can contain it.
+//! each, with which engines it is tried, in turn until one catches it. An engine whose line begins
+//! with `cheap` takes seconds and needs no more than this program does. The patch is applied to a
+//! copy of the sources, so no binary that is released can contain it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,10 +22,20 @@ pub(crate) struct Mutations {
     #[arg(long, value_name = "NAME", default_value = "")]
     only: String,
 
+    /// Only those that are caught within seconds by an engine that needs nothing else
+    #[arg(long)]
+    cheap: bool,
+
     /// Where the copy of the sources and what is built of it go
     #[arg(long, value_name = "DIR", default_value = "target/mutations")]
     scratch: PathBuf,
 }
+
+/// How much is shown of what an engine says.
+const WORDS_MAX: usize = 160;
+
+/// Of what is built of other crates.
+const LIBRARIES: [&str; 4] = ["rlib", "rmeta", "so", "d"];
 
 /// What a store must have to be built.
 const SOURCES: [&str; 4] = ["Cargo.toml", "Cargo.lock", "docs", "src"];
@@ -34,53 +45,71 @@ struct Mutation {
     name: String,
     /// What is broken.
     what: String,
-    /// The engines' arguments.
-    engines: Vec<String>,
+    engines: Vec<Engine>,
     patch: PathBuf,
+}
+
+/// One with which it is tried.
+struct Engine {
+    arguments: String,
+    is_cheap: bool,
 }
 
 /// What came of it.
 enum Fate {
-    /// By this engine, after so long.
-    Caught(String, Duration),
+    /// By this engine, after so long, which said this.
+    Caught(String, Duration, String),
     Survived,
+    /// It could not be built, or an engine did not come to its end, because of this.
+    Failed(String),
     /// None of its engines works here.
     NotTried,
 }
 
-/// Applies each in turn, and tries it. 0 each was caught, 1 one was not, 2 one cannot be tried here.
+impl Fate {
+    fn told(&self) -> String {
+        match self {
+            Fate::Caught(engine, time, words) => {
+                format!("caught by `{engine}` after {time:.0?}: {words}")
+            }
+            Fate::Survived => "SURVIVED".to_owned(),
+            Fate::Failed(why) => format!("FAILED: {why}"),
+            Fate::NotTried => "not tried: its engines do not work here".to_owned(),
+        }
+    }
+}
+
+/// Applies each in turn, and tries it. 0 each was caught, 1 one was not, 2 none can be tried here.
 pub(crate) fn run(wanted: &Mutations) -> u8 {
+    let begun = Instant::now();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scratch = root.join(&wanted.scratch);
-    let all = mutations(&root.join("tests/campaign/mutations"));
-    let chosen = all.iter().filter(|one| one.name.contains(&wanted.only));
-    let (mut survived, mut not_tried, mut count) = (0, 0, 0);
-    for mutation in chosen {
-        let binary = match build(root, &scratch, mutation) {
-            Ok(binary) => binary,
-            Err(why) => {
-                say(&format!("{}: cannot be built: {why}", mutation.name));
-                return 2;
-            }
+    let mut all = mutations(&root.join("tests/campaign/mutations"));
+    all.retain(|one| one.name.contains(&wanted.only));
+    if wanted.cheap {
+        for one in &mut all {
+            one.engines.retain(|engine| engine.is_cheap);
+        }
+        all.retain(|one| !one.engines.is_empty());
+    }
+    let (mut caught, mut not_tried) = (0, 0);
+    for mutation in &all {
+        let fate = match build(root, &scratch, mutation) {
+            Ok(binary) => fate(mutation, &binary, &scratch.join("kept")),
+            Err(why) => Fate::Failed(why),
         };
-        count += 1;
-        let fate = fate(mutation, &binary, &scratch.join("kept"));
-        let told = match &fate {
-            Fate::Caught(engine, time) => format!("caught by `{engine}` after {time:.0?}"),
-            Fate::Survived => "SURVIVED".to_owned(),
-            Fate::NotTried => "not tried: its engines do not work here".to_owned(),
-        };
-        survived += u32::from(matches!(fate, Fate::Survived));
-        not_tried += u32::from(matches!(fate, Fate::NotTried));
-        say(&format!(
-            "| {} | {} | {told} |",
-            mutation.name, mutation.what
-        ));
+        caught += usize::from(matches!(fate, Fate::Caught(..)));
+        not_tried += usize::from(matches!(fate, Fate::NotTried));
+        let Mutation { name, what, .. } = mutation;
+        say(&format!("| {name} | {what} | {} |", fate.told()));
     }
     say(&format!(
-        "{count} broken stores: {survived} survived, {not_tried} not tried"
+        "{} broken stores, {} s: {caught} caught, {not_tried} not tried, {} NOT CAUGHT",
+        all.len(),
+        begun.elapsed().as_secs(),
+        all.len() - caught - not_tried,
     ));
-    match (survived, count - not_tried) {
+    match (all.len() - caught - not_tried, caught) {
         (1.., _) => 1,
         (0, 0) => 2,
         (0, _) => 0,
@@ -98,9 +127,16 @@ fn mutations(dir: &Path) -> Vec<Mutation> {
 fn read(patch: PathBuf) -> Mutation {
     let text = std::fs::read_to_string(&patch).expect("a patch");
     let head = text.lines().take_while(|line| !line.starts_with("diff "));
-    let (engines, what): (Vec<&str>, Vec<&str>) =
-        head.partition(|line| line.starts_with("engine: "));
-    let engines = engines.iter().map(|line| line["engine: ".len()..].into());
+    let (mut engines, mut what) = (Vec::new(), Vec::new());
+    for line in head {
+        match line.split_once("engine: ") {
+            Some((before @ ("" | "cheap "), arguments)) => engines.push(Engine {
+                arguments: arguments.to_owned(),
+                is_cheap: !before.is_empty(),
+            }),
+            _ => what.push(line),
+        }
+    }
     Mutation {
         name: patch
             .file_stem()
@@ -108,7 +144,7 @@ fn read(patch: PathBuf) -> Mutation {
             .to_string_lossy()
             .into(),
         what: what.join(" ").trim().to_owned(),
-        engines: engines.collect(),
+        engines,
         patch,
     }
 }
@@ -130,11 +166,43 @@ fn build(root: &Path, scratch: &Path, mutation: &Mutation) -> Result<PathBuf, St
             .current_dir(&sources)
             .env("GIT_CEILING_DIRECTORIES", scratch),
     )?;
+    // With a test beside it others' crates are what they are for this program's own tests.
+    std::fs::create_dir_all(sources.join("tests")).expect("a directory");
+    std::fs::write(sources.join("tests/none.rs"), "").expect("a test of nothing");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--locked", "--bin", "oncelog"]);
+    cargo.args(["build", "--locked", "--bin", "oncelog", "--test", "none"]);
     let target = scratch.join("build");
+    seed(&target);
     succeeded(cargo.current_dir(&sources).env("CARGO_TARGET_DIR", &target))?;
     Ok(target.join("debug/oncelog"))
+}
+
+/// Begins with what was built of others' crates for this program: only the store itself is built
+/// for each mutation.
+fn seed(target: &Path) {
+    let campaign = std::env::current_exe().expect("this program");
+    let Some(debug) = campaign.parent().and_then(Path::parent) else {
+        return;
+    };
+    if target.exists() || !debug.ends_with("debug") {
+        return;
+    }
+    // No programs, of which there are many, and large ones.
+    let is_library = |path: &PathBuf| {
+        let extension = path.extension().unwrap_or_default();
+        LIBRARIES.iter().any(|known| extension == *known)
+    };
+    let to = target.join("debug");
+    std::fs::create_dir_all(to.join("deps")).expect("a directory");
+    let copy_to = |to: &Path, what: &[PathBuf]| {
+        // What is missing is built.
+        let _ = Command::new("cp").arg("-a").args(what).arg(to).status();
+    };
+    copy_to(&to, &[debug.join("build"), debug.join(".fingerprint")]);
+    let built = names(&debug.join("deps")).into_iter();
+    let built = built.map(|name| debug.join("deps").join(name));
+    let libraries: Vec<PathBuf> = built.filter(is_library).collect();
+    copy_to(&to.join("deps"), &libraries);
 }
 
 /// Makes a copy what this file or directory is. What is the same stays as it is, so that only what
@@ -164,24 +232,51 @@ fn names(dir: &Path) -> Vec<OsString> {
 
 fn fate(mutation: &Mutation, binary: &Path, kept: &Path) -> Fate {
     let mut fate = Fate::NotTried;
-    for engine in &mutation.engines {
+    for Engine { arguments, .. } in &mutation.engines {
         let campaign = std::env::current_exe().expect("this program");
         let begun = Instant::now();
         let mut trial = Command::new(campaign);
-        trial.args(engine.split(' ')).arg("--keep").arg(kept);
-        let ended = trial.env("ONCELOG_TEST_BINARY", binary).output();
-        match ended.expect("an engine").status.code() {
-            Some(1) => return Fate::Caught(engine.clone(), begun.elapsed()),
+        trial.args(arguments.split(' ')).arg("--keep").arg(kept);
+        trial.env("ONCELOG_TEST_BINARY", binary);
+        let ended = trial.output().expect("an engine");
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        match ended.status.code() {
+            Some(1) => {
+                return Fate::Caught(arguments.clone(), begun.elapsed(), words_in(&stderr));
+            }
             Some(0) => fate = Fate::Survived,
             // It skips what cannot be done here.
-            Some(2) => {}
-            code => say(&format!(
-                "{}: `{engine}` broke off: {code:?}",
-                mutation.name
-            )),
+            Some(2) if stderr.contains("SKIPPED") => {}
+            code => {
+                let words = words_in(&stderr);
+                return Fate::Failed(format!("`{arguments}` broke off with {code:?}: {words}"));
+            }
         }
     }
     fate
+}
+
+/// What was wrong first, in an engine's own words, or in the beginning of them. Of a store that
+/// has told much in its log, what it calls an error.
+fn words_in(stderr: &str) -> String {
+    let mut lines = stderr.lines();
+    let panicked = lines.by_ref().find(|line| line.contains(" panicked at "));
+    let first = match panicked {
+        Some(_) => lines.next().unwrap_or_default(),
+        None => stderr.lines().last().unwrap_or_default(),
+    };
+    let mut rest = lines.take_while(|line| !line.contains(" panicked at "));
+    let error = rest.find_map(|line| line.split_once(" ERROR "));
+    let (words, more) = match (error, first.split_once("  INFO ")) {
+        (Some((_, error)), Some((words, _))) => (words, error),
+        _ => (first, ""),
+    };
+    let words = format!("{words} {more}").replace('|', "/");
+    let mut shown: String = words.trim().chars().take(WORDS_MAX).collect();
+    if words.trim().chars().count() > WORDS_MAX {
+        shown.push('…');
+    }
+    shown
 }
 
 fn succeeded(command: &mut Command) -> Result<Output, String> {

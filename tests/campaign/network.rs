@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::life::{Killed, Place};
+use crate::memory::peak_mib;
 use crate::process::Oncelog;
 use crate::random::Random;
 use crate::wire::{Wire, reset};
 
 /// More than the server may take at any time, with all that is sent to it here; it is a debug
 /// build.
-const MEMORY_KIB: u64 = 128 * 1024;
+const PEAK_MIB_MAX: u64 = 128;
 /// How many misbehave at a time.
 const RUDE: u64 = 12;
 
@@ -79,13 +80,8 @@ impl Place for Network<'_> {
 }
 
 fn check_memory(server: &Oncelog) {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
-    let status = status.expect("a process has a status");
-    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let most: u64 = most
-        .and_then(|kib| kib.trim().strip_suffix(" kB")?.parse().ok())
-        .expect("a number");
-    assert!(most <= MEMORY_KIB, "the server took {most} KiB");
+    let peak = peak_mib(server.pid());
+    assert!(peak <= PEAK_MIB_MAX, "the server took {peak} MiB");
 }
 
 /// Never a whole event: nothing of it may be kept. Whether the server closes first is its own

@@ -1,11 +1,15 @@
-//! A process that stands still for a while under traffic, as by `docker pause`, and goes on.
+//! A process that stands still for a while under traffic, as by `docker pause`, and goes on: what
+//! was under way is then late by every clock, and nobody may be told that it failed.
 
 use std::path::Path;
 use std::time::Duration;
 
-use crate::life::{Killed, Place};
+use crate::life::{Killed, OPTIONS, Place};
 use crate::process::Oncelog;
 use crate::random::Random;
+
+/// So short that most pauses are longer.
+const DEADLINES: [&str; 4] = ["--verdict-wait", "500ms", "--durable-wait", "1s"];
 
 /// Longer than any deadline of the server and of the publishers.
 const LONG: Duration = Duration::from_secs(70);
@@ -17,6 +21,10 @@ pub(crate) struct Paused<'d>(pub(crate) Killed<'d>);
 impl Place for Paused<'_> {
     fn data_dir(&self) -> &Path {
         self.0.data_dir()
+    }
+
+    fn start(&mut self) -> Oncelog {
+        Oncelog::start_with(self.data_dir(), &[&OPTIONS[..], &DEADLINES].concat())
     }
 
     fn trouble(&mut self, server: &Oncelog, random: &mut Random) {

@@ -10,10 +10,17 @@ use std::time::{Duration, Instant};
 
 use crate::life::Place;
 use crate::process::{Oncelog, PATIENCE};
+use crate::random::Random;
 use crate::skipped::say_skipped;
+use crate::strace::{self, Attached, Plan};
 use crate::tool::run;
 
 const IMAGE_MIB: u64 = 256;
+
+/// So many cuts come while each sync of the log is so late: then most of what was written last is
+/// not synced, and whoever was told of it was told too early.
+const LATE_PERCENT: u64 = 40;
+const LATE_MICROSECONDS: u32 = 200_000;
 
 /// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`, as in the kernel's `fs/ext4/ext4.h`.
 const SHUT_DOWN: &str = "import fcntl, os, struct, sys
@@ -24,11 +31,13 @@ pub(crate) struct PowerCut {
     image: PathBuf,
     mounted_at: PathBuf,
     data_dir: PathBuf,
+    late: Option<Attached>,
 }
 
 impl PowerCut {
     /// In this empty directory; none where that is not possible.
     pub(crate) fn in_dir(dir: &Path) -> Option<PowerCut> {
+        strace::command_itself(&Command::new("true"), &late_syncs())?;
         let (image, mounted_at) = (dir.join("image"), dir.join("mounted"));
         let file = std::fs::File::create(&image).expect("a file");
         file.set_len(IMAGE_MIB << 20).expect("a sparse file");
@@ -38,6 +47,7 @@ impl PowerCut {
             image,
             mounted_at,
             data_dir,
+            late: None,
         };
         let made = run(Command::new("mkfs.ext4")
             .args(["-q", "-F"])
@@ -47,6 +57,15 @@ impl PowerCut {
             return None;
         }
         Some(place)
+    }
+
+    /// The power goes, and the process with it; then the power is back.
+    pub(crate) fn cut(&self, kill: impl FnOnce()) {
+        let mut shut_down = Command::new("python3");
+        run(shut_down.args(["-c", SHUT_DOWN]).arg(&self.mounted_at)).expect("a cut");
+        kill();
+        self.unmount();
+        self.mount().expect("it can be mounted again");
     }
 
     fn mount(&self) -> Result<String, String> {
@@ -72,14 +91,18 @@ impl Place for PowerCut {
         &self.data_dir
     }
 
+    fn trouble(&mut self, server: &Oncelog, random: &mut Random) {
+        if random.percent(LATE_PERCENT) {
+            self.late = strace::attach(server.pid(), "committer", &late_syncs());
+            std::thread::sleep(Duration::from_millis(random.between(0, 600)));
+        }
+    }
+
     fn crash(&mut self, server: Oncelog) {
         server.pause();
         wait_until_stopped(server.pid());
-        let mut shut_down = Command::new("python3");
-        run(shut_down.args(["-c", SHUT_DOWN]).arg(&self.mounted_at)).expect("a cut");
-        server.kill();
-        self.unmount();
-        self.mount().expect("it can be mounted again");
+        self.cut(|| drop(server.kill()));
+        self.late = None;
     }
 }
 
@@ -88,6 +111,13 @@ impl Drop for PowerCut {
         // Lazily, and whatever it says: a failed round may have left it unmounted.
         let _ = run(Command::new("umount").arg("-l").arg(&self.mounted_at));
     }
+}
+
+fn late_syncs() -> Plan {
+    Plan::on(
+        "fdatasync",
+        &format!("delay_enter={LATE_MICROSECONDS}:when=1+"),
+    )
 }
 
 fn wait_until_stopped(pid: u32) {
@@ -108,6 +138,7 @@ fn is_stopped(pid: u32) -> bool {
             let state = stat
                 .rsplit_once(')')
                 .and_then(|(_, rest)| rest.trim_start().chars().next());
-            matches!(state, None | Some('T'))
+            // One that is held at a late call does not go on from there either.
+            matches!(state, None | Some('T' | 't'))
         })
 }

@@ -15,6 +15,7 @@ use crate::network::Network;
 use crate::pause::Paused;
 use crate::power_cut::PowerCut;
 use crate::random::Random;
+use crate::recovery_cuts::RecoveryCuts;
 use crate::twins::Twins;
 
 /// A look reads all that a store has: with more rounds than this it takes longer than the rest.
@@ -25,6 +26,7 @@ const ROUNDS_OF_A_LIFE: u64 = 25;
 pub(crate) enum Engine {
     Kill,
     PowerCut,
+    RecoveryCuts,
     Pause,
     Clock,
     Twins,
@@ -38,6 +40,7 @@ impl Engine {
         match self {
             Engine::Kill => "kill",
             Engine::PowerCut => "power-cut",
+            Engine::RecoveryCuts => "recovery-cuts",
             Engine::Pause => "pause",
             Engine::Clock => "clock",
             Engine::Twins => "twins",
@@ -51,6 +54,7 @@ impl Engine {
         match self {
             Engine::Kill => Some(Box::new(Killed(dir))),
             Engine::PowerCut => Some(Box::new(PowerCut::in_dir(dir)?)),
+            Engine::RecoveryCuts => Some(Box::new(RecoveryCuts::in_dir(dir)?)),
             Engine::Pause => Some(Box::new(Paused(Killed(dir)))),
             Engine::Clock => Some(Box::new(Clock::in_dir(dir)?)),
             Engine::Twins => Some(Box::new(Twins(Killed(dir)))),

@@ -98,6 +98,12 @@ pub(crate) fn try_case(
         }
         code => panic!("{case}: it ended with {code:?}: {}", ended.stderr),
     }
+    let is_poisoned = is_met && poisons(case);
+    assert!(
+        !is_poisoned || tried.gave_up == 1,
+        "{case}: a write or a sync of the log has failed, and it went on: {}",
+        ended.stderr
+    );
     assert!(
         !ended.stderr.contains("panicked"),
         "{case}: {}",
@@ -118,6 +124,14 @@ pub(crate) fn try_case(
         }
     }
     Some(tried)
+}
+
+/// Whether a log takes no more writes after it: what a sync did that failed nobody knows, and
+/// the next one may succeed without the data. A disk that is full may only have had no room.
+fn poisons(case: &Case) -> bool {
+    let is_of_log = case.point.thread == Some("committer")
+        && matches!(case.point.call, "pwrite64" | "fdatasync" | "fsync");
+    is_of_log && matches!(case.fault, Fault::Error("EIO", _))
 }
 
 /// Plays the script while it happens, and stops what goes on after it.

@@ -28,6 +28,9 @@ enum Fate {
     CutAnswer(usize),
     /// Only its publisher is cut off behind so many bytes; what it sent arrives later.
     Late(usize, Duration),
+    /// Both ends are reset when the piece with this byte was passed on, and a moment later: most
+    /// pieces end a request, whose publisher is gone while it is under way.
+    Left(usize, Duration),
     /// The server is told after the first piece that nothing more comes.
     HalfClosed,
     /// It stands still behind so many bytes of requests.
@@ -41,7 +44,7 @@ impl Fate {
         let bytes = random.between(1, 60_000) as usize;
         let short = random.between(1, 600) as usize;
         let time = Duration::from_millis(random.between(10, STILL_MOST_MS));
-        match random.between(0, 9) {
+        match random.between(0, 11) {
             0 => Fate::CutRequest(bytes),
             1 => Fate::CutRequest(short),
             2 => Fate::CutAnswer(bytes / 4),
@@ -50,6 +53,7 @@ impl Fate {
             5 => Fate::HalfClosed,
             6 => Fate::Still(bytes, time),
             7 => Fate::Trickle,
+            8 | 9 => Fate::Left(bytes, Duration::from_micros(random.between(0, 4000))),
             _ => Fate::Whole,
         }
     }
@@ -176,6 +180,12 @@ impl Connection<'_> {
                     let _ = (&self.server).write_all(piece);
                     // The answer is for nobody; it ends when that was sent.
                     let _ = self.server.shutdown(Shutdown::Write);
+                    return false;
+                }
+                Fate::Left(most, time) if sent >= most => {
+                    let _ = (&self.server).write_all(piece);
+                    std::thread::sleep(time);
+                    self.reset();
                     return false;
                 }
                 Fate::Still(most, time) if sent >= most && !stood => {

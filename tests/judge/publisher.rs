@@ -13,6 +13,11 @@ use crate::random::Random;
 pub(crate) const PUBLISHERS: u32 = 8;
 const BATCH_MAX: u64 = 200;
 const REPEATED_PERCENT: u64 = 20;
+/// Ids of one topic whose keys have digests that begin with the same 8 bytes: to who knows an id
+/// by no more they are one.
+const NEARLY_ONE_ID: [&str; 2] = ["69e479775676d4ce", "7bd3b33d0dc999b9"];
+const THEIR_TOPIC: &str = "topic-0";
+const NEARLY_ONE_PERCENT: u64 = 1;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(5);
 
 /// Lets publishers in while there is a server, and tells when none is at it any more.
@@ -245,6 +250,9 @@ pub(crate) fn make_batch(random: &mut Random, publisher: u32, ids: &mut u64) -> 
             if *ids > 0 && random.percent(REPEATED_PERCENT) {
                 return make_repeated(random, publisher, *ids);
             }
+            if random.percent(NEARLY_ONE_PERCENT) {
+                return make_nearly_one(random);
+            }
             *ids += 1;
             make_event(publisher, *ids, Variant::Plain)
         })
@@ -264,6 +272,14 @@ fn make_repeated(random: &mut Random, publisher: u32, ids: u64) -> Sent {
         _ => Variant::Plain,
     };
     make_event(publisher, random.between(1, ids), variant)
+}
+
+fn make_nearly_one(random: &mut Random) -> Sent {
+    Sent {
+        topic: THEIR_TOPIC.to_owned(),
+        event_id: NEARLY_ONE_ID[random.between(0, 1) as usize].to_owned(),
+        payload: "0".to_owned(),
+    }
 }
 
 #[derive(Copy, Clone)]

@@ -212,6 +212,11 @@ impl Starting {
         self.child.0.id()
     }
 
+    /// Where it listens, if it does by now.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.ear.lock().address
+    }
+
     /// Its standard input, if that was made a pipe.
     pub fn stdin(&mut self) -> ChildStdin {
         self.child.0.stdin.take().expect("a pipe, once")
