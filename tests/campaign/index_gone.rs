@@ -11,6 +11,8 @@ use crate::life::{Killed, OPTIONS, Place};
 use crate::process::{Oncelog, PATIENCE};
 use crate::random::Random;
 
+const MANY_BITS: u32 = 32;
+
 /// A directory whose server is killed when somebody has been at its index.
 pub(crate) struct IndexGone<'d> {
     killed: Killed<'d>,
@@ -54,7 +56,14 @@ impl IndexGone<'_> {
             0 => drop(fs::remove_dir_all(self.index())),
             1 => drop(fs::remove_file(file)),
             2 => drop(open().and_then(|file| file.set_len(random.between(0, bytes)))),
-            3 | 4 => flip_bits(file, random),
+            3 => flip_bits(file, 1, random),
+            4 => {
+                // So many that a look-up soon meets one.
+                let is_run = |path: &&PathBuf| path.extension().is_some_and(|end| end == "run");
+                for run in files.iter().filter(is_run) {
+                    flip_bits(run, MANY_BITS, random);
+                }
+            }
             5 => {
                 let other = file.with_extension("other");
                 drop(fs::write(&other, vec![0xa5; bytes as usize]));
@@ -115,8 +124,8 @@ impl Place for IndexGone<'_> {
     }
 }
 
-/// One in every page, wherever chance has it: whoever does not check what is read takes it.
-fn flip_bits(path: &Path, random: &mut Random) {
+/// So many in every page, wherever chance has them: whoever does not check what is read takes it.
+fn flip_bits(path: &Path, in_page: u32, random: &mut Random) {
     let Ok(mut bytes) = fs::read(path) else {
         return;
     };
@@ -124,8 +133,10 @@ fn flip_bits(path: &Path, random: &mut Random) {
         return;
     };
     for (number, page) in bytes.chunks_mut(4096).enumerate() {
-        let at = random.between(0, page.len() as u64 - 1) as usize;
-        page[at] ^= 1 << random.between(0, 7);
-        drop(file.write_all_at(&page[at..=at], (number * 4096 + at) as u64));
+        for _ in 0..in_page {
+            let at = random.between(0, page.len() as u64 - 1) as usize;
+            page[at] ^= 1 << random.between(0, 7);
+        }
+        drop(file.write_all_at(page, number as u64 * 4096));
     }
 }

@@ -17,10 +17,10 @@ use crate::tool::run;
 
 const IMAGE_MIB: u64 = 256;
 
-/// So many cuts come while each sync of the log is so late: then most of what was written last is
-/// not synced, and whoever was told of it was told too early.
+/// So many cuts come while each sync of the log is so late, by far longer than a cut takes: what was
+/// written last is not synced then, and whoever was told of it was told too early.
 const LATE_PERCENT: u64 = 40;
-const LATE_MICROSECONDS: u32 = 200_000;
+const LATE_MICROSECONDS: u32 = 2_000_000;
 
 /// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`, as in the kernel's `fs/ext4/ext4.h`.
 const SHUT_DOWN: &str = "import fcntl, os, struct, sys
