@@ -12,6 +12,7 @@
 //! | [`inspect`] | what the offline tools do with log and index |
 //! | [`store`] | the wiring: start, stop, state, queries |
 //! | [`http`], [`config`], [`cli`] | the faces |
+//! | `fuzzing` | what must hold of any bytes; only for tests and fuzzers |
 //!
 //! What always holds:
 //! 1. No acknowledgement before every byte of the batch is synced.
@@ -25,6 +26,8 @@
 pub mod cli;
 pub mod config;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod index;
 pub mod inspect;

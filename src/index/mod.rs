@@ -48,6 +48,8 @@ mod logged;
 mod lookup;
 mod merge;
 mod merging;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod model;
 mod neighbours;
 mod note;
 mod options;
@@ -71,6 +73,8 @@ mod stored;
 pub mod succession;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod tiny;
 mod topics;
 mod worker;
 mod woven;

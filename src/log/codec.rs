@@ -108,9 +108,14 @@ fn options() -> impl Options {
 /// # Errors
 /// [`CodecError::Undecodable`] when it would be longer than the format allows.
 pub fn encode_events(batch: &Batch<'_>) -> Result<Vec<u8>, CodecError> {
+    encode_any_events(batch.events())
+}
+
+/// The same of any events, also of those that are not admitted.
+pub(crate) fn encode_any_events(events: &[Event<'_>]) -> Result<Vec<u8>, CodecError> {
     let payload = EventsPayload {
         attributes: Vec::new(),
-        events: batch.events().iter().map(record_of).collect(),
+        events: events.iter().map(record_of).collect(),
     };
     // One event more costs about its own text and ten bytes.
     let estimate: usize = payload.events.iter().map(|e| e.payload.len() + 160).sum();
@@ -137,7 +142,7 @@ pub fn decode_events(payload: &[u8], count: u32) -> Result<Vec<Event<'_>>, Codec
 }
 
 /// The same by bincode alone: what it says of a payload is what holds.
-pub(super) fn decode_events_by_bincode(
+pub(crate) fn decode_events_by_bincode(
     payload: &[u8],
     count: u32,
 ) -> Result<Vec<Event<'_>>, CodecError> {

@@ -27,7 +27,7 @@ impl Reading {
     /// Larger frames are read in parts.
     const fn whole_bytes(self) -> u64 {
         match self {
-            _ if cfg!(test) => 512,
+            _ if cfg!(any(test, fuzzing)) => 512,
             Reading::InOrder => 256 * 1024,
             Reading::Picking => 32 * 1024,
         }

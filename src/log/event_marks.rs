@@ -2,7 +2,7 @@
 //! who goes backwards.
 
 /// The least number of events from one mark to the next.
-const SPACING: u32 = if cfg!(test) { 4 } else { 64 };
+const SPACING: u32 = if cfg!(any(test, fuzzing)) { 4 } else { 64 };
 /// The most marks of one frame.
 const MARKS_MAX: u32 = 4096;
 

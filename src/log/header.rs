@@ -208,7 +208,7 @@ impl FrameTable {
     }
 
     /// The payload of a seal that starts at `seal_offset`.
-    pub(super) fn encode_seal(&self, header: &SegmentHeader, seal_offset: u64) -> Vec<u8> {
+    pub(crate) fn encode_seal(&self, header: &SegmentHeader, seal_offset: u64) -> Vec<u8> {
         let mut bytes = header.encode().to_vec();
         for (seq, offset) in &self.entries {
             bytes.extend_from_slice(&seq.get().to_le_bytes());
@@ -221,7 +221,7 @@ impl FrameTable {
     }
 
     /// The table in a seal's payload; none if it is not what `encode_seal` makes.
-    pub(super) fn decode_seal(payload: &[u8], header: &SegmentHeader) -> Option<FrameTable> {
+    pub(crate) fn decode_seal(payload: &[u8], header: &SegmentHeader) -> Option<FrameTable> {
         let pairs = payload
             .len()
             .checked_sub(HEADER_BYTES + SEAL_TRAILER_BYTES)?;
@@ -242,7 +242,7 @@ impl FrameTable {
     }
 
     /// Where the seal starts, by the last 16 bytes of a sealed file.
-    pub(super) fn seal_offset(file_end: &[u8; SEAL_TRAILER_BYTES]) -> Option<u64> {
+    pub(crate) fn seal_offset(file_end: &[u8; SEAL_TRAILER_BYTES]) -> Option<u64> {
         (file_end[12..] == SEAL_MAGIC).then(|| u64_at(file_end, 0))
     }
 }

@@ -17,11 +17,19 @@ use super::reader::ByteSource;
 use super::segment::SegmentId;
 
 /// What is checked alone. A multiple of the alignment, so that only the last one has padding.
-pub(super) const CHUNK_BYTES: usize = if cfg!(test) { 64 } else { 16 * 1024 };
+pub(super) const CHUNK_BYTES: usize = if cfg!(any(test, fuzzing)) {
+    64
+} else {
+    16 * 1024
+};
 /// How many chunks are read at once when all are checked.
 const CHUNKS_AT_ONCE: usize = 16;
 /// What may be kept of frames that were checked.
-const KNOWN_BYTES_MAX: usize = if cfg!(test) { 4096 } else { 8 << 20 };
+const KNOWN_BYTES_MAX: usize = if cfg!(any(test, fuzzing)) {
+    4096
+} else {
+    8 << 20
+};
 /// About what the keeping of one takes besides.
 const ENTRY_BYTES: usize = 192;
 

@@ -22,7 +22,7 @@ use crate::event::Seq;
 
 const COPY_BYTES: usize = 1024 * 1024;
 /// The least piece of torn bytes that is worth a file of its own.
-const LEAST_PIECE_BYTES: u64 = if cfg!(test) { 64 } else { 4096 };
+const LEAST_PIECE_BYTES: u64 = if cfg!(any(test, fuzzing)) { 64 } else { 4096 };
 
 /// What recovery needs to know.
 #[derive(Debug)]

@@ -22,13 +22,14 @@ impl SegmentId {
         format!("{:020}.seg", self.0.get())
     }
 
-    /// The segment that a file of this name is.
+    /// The segment that a file of this name is. The first seq is 1, so none is named for zero.
     pub fn from_file_name(name: &str) -> Option<SegmentId> {
         let digits = name.strip_suffix(".seg")?;
         if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        Some(SegmentId(Seq::new(digits.parse().ok()?)))
+        let first_seq = Seq::new(digits.parse().ok()?);
+        (first_seq >= Seq::FIRST).then_some(SegmentId(first_seq))
     }
 }
 

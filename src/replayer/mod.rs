@@ -17,6 +17,8 @@ mod health;
 mod inbox;
 mod kept_frame;
 mod line;
+#[cfg(test)]
+mod lives_tests;
 mod offline;
 mod payloads;
 

@@ -138,6 +138,4 @@ fn text_of(body: &[u8]) -> Result<&str, PublishSyntaxError> {
 }
 
 #[cfg(test)]
-mod differential_tests;
-#[cfg(test)]
 mod tests;

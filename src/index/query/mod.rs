@@ -21,4 +21,4 @@ pub enum Order {
 }
 
 /// How many blocks or chunks are read in one transaction.
-pub(super) const PAGE_BLOCKS: usize = if cfg!(test) { 3 } else { 512 };
+pub(super) const PAGE_BLOCKS: usize = if cfg!(any(test, fuzzing)) { 3 } else { 512 };

@@ -28,7 +28,7 @@ fn apply(index: &Index, model: &Model, number: usize, foresight: Option<&Foresig
     let Frame::Events(native, sent) = frame else {
         unreachable!("there are no holes in this history")
     };
-    let (arrivals, _) = arrivals(*native, sent);
+    let arrivals = arrivals(*native, sent);
     let input = FoldInput::Arrivals(&arrivals);
     let judged = loop {
         match index.apply_foreseen(*first, input, foresight, model) {
@@ -48,7 +48,7 @@ fn foresee(index: &Index, model: &Model, number: usize) -> Option<Foresight> {
     let Frame::Events(native, sent) = frame else {
         unreachable!("there are no holes in this history")
     };
-    index.foresee(*first, &arrivals(*native, sent).0)
+    index.foresee(*first, &arrivals(*native, sent))
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn what_was_foreseen_of_another_frame_is_not_believed() {
                     unreachable!("there are no holes in this history")
                 };
                 let longer = [&[(1, 0, 0)], &sent[..]].concat();
-                index.foresee(*first, &arrivals(*native, &longer).0)
+                index.foresee(*first, &arrivals(*native, &longer))
             }
         };
         let is_empty = other.as_ref().is_none_or(|seen| seen.found().is_empty());

@@ -90,7 +90,7 @@ fn a_key_of_each_run_is_known_while_filters_of_runs_of_one_size_are_woven() {
     index = open();
     wait_for(&index, &[4, 2, 1]);
     model.compare(&index).unwrap();
-    let unknown = arrivals(true, &[(0, 60_000, 0)]).0.list[0].key;
+    let unknown = arrivals(true, &[(0, 60_000, 0)]).list[0].key;
     assert_eq!(index.first_of(unknown).unwrap(), None);
 }
 

@@ -8,11 +8,11 @@ mod ends;
 mod faults;
 mod foresight;
 mod merges;
-mod model;
 mod neighbours;
 mod other_words;
 pub(super) mod plan;
 mod random_histories;
 mod run_files;
 mod stored;
-mod tiny;
+
+use super::{model, tiny};

@@ -283,7 +283,7 @@ impl OddLog<'_> {
             let Frame::Events(native, sent) = frame else {
                 unreachable!("there are no holes in this history")
             };
-            let arrivals = arrivals(*native, sent).0;
+            let arrivals = arrivals(*native, sent);
             let judged = index.apply(*first, FoldInput::Arrivals(&arrivals), self);
             let judged = judged.unwrap();
             let expected = &self.model.judged[first.get() as usize - 1..][..judged.len()];

@@ -13,7 +13,9 @@
 mod contract_tests;
 mod file_system;
 pub(crate) mod side_by_side;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+// A fuzzer has no use for the half of it.
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 pub(crate) mod simulated;
 
 pub use file_system::FileSystem;

@@ -11,7 +11,11 @@ use crate::log::format::{FRAME_ALIGN_BYTES, HEADER_BYTES};
 use crate::log::frame::FrameHeader;
 
 /// Halves are made down to this.
-const NEAR_BYTES: u64 = if cfg!(test) { 256 } else { 64 * 1024 };
+const NEAR_BYTES: u64 = if cfg!(any(test, fuzzing)) {
+    256
+} else {
+    64 * 1024
+};
 
 impl SegmentSweep {
     /// Starts at a frame of this seq or a little before it, if that is further than where it would

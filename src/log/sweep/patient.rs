@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::log::storage::StorageFile;
 
 /// What is read at a time where more cannot be read at once.
-const PAGE_BYTES: u64 = if cfg!(test) { 64 } else { 4096 };
+const PAGE_BYTES: u64 = if cfg!(any(test, fuzzing)) { 64 } else { 4096 };
 
 /// Bytes that cannot be read.
 #[derive(Clone, Debug)]

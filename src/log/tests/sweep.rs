@@ -274,6 +274,19 @@ fn a_segment_of_another_state_of_the_log_is_told_and_no_seq_is_given_twice() {
     assert!(overlaps > 0);
 }
 
+/// The first seq is 1: nothing of a log can have this name.
+#[test]
+fn a_file_named_for_seq_zero_is_no_segment() {
+    let store = stores::killed_after_the_mark();
+    for bytes in [b"garbage".to_vec(), store.segments[0].bytes.clone()] {
+        let disk = store.disk.snapshot();
+        disk.write_file_durable(in_log("00000000000000000000.seg"), &bytes);
+        let (with, without) = (sweep(&disk), sweep(&store.disk));
+        assert_eq!(format!("{with:?}"), format!("{without:?}"));
+        assert!(open(&disk, options()).is_ok());
+    }
+}
+
 #[test]
 fn a_sweep_from_a_seq_on_gives_what_a_whole_one_gives_behind_it() {
     for store in stores::all() {

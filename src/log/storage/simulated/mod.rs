@@ -27,6 +27,7 @@ mod inode;
 mod plant;
 mod rng;
 mod state;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use crash::Survival;

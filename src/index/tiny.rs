@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::neighbours::Reach;
-use super::super::options::Shape;
-use super::super::steps::Steps;
-use super::super::{Durability, Index, IndexError, IndexOptions};
-use super::model::LOG;
+use super::neighbours::Reach;
+use super::options::Shape;
+use super::steps::Steps;
+use super::{Durability, Index, IndexError, IndexOptions};
+
+/// Whose index it is.
+pub(crate) const LOG: [u8; 16] = [7; 16];
 
 /// Options under which a few events already make several runs, blocks and chunks.
 pub(super) fn tiny_options() -> IndexOptions {
@@ -58,6 +60,12 @@ pub(super) fn tiny_reach() -> Reach {
     }
 }
 
+#[cfg(test)]
 pub(super) fn open(directory: &Path) -> Result<Index, IndexError> {
-    Index::open_shaped(directory, LOG, tiny_options(), tiny_shape())
+    open_of(directory, LOG)
+}
+
+/// The same of another log.
+pub(crate) fn open_of(directory: &Path, log_id: [u8; 16]) -> Result<Index, IndexError> {
+    Index::open_shaped(directory, log_id, tiny_options(), tiny_shape())
 }
