@@ -45,6 +45,7 @@ mod skipped;
 mod store;
 #[path = "../support/strace.rs"]
 mod strace;
+mod suite;
 mod tool;
 #[path = "../support/tree.rs"]
 mod tree;
@@ -60,6 +61,7 @@ use clap::{Args, Parser, Subcommand};
 use at_calls::AtCalls;
 use mutations::Mutations;
 use rounds::Engine;
+use suite::Suite;
 
 /// Crashes a store over and over, and looks whether it keeps what it promises.
 #[derive(Debug, Parser)]
@@ -71,6 +73,10 @@ struct Campaign {
 
 #[derive(Debug, Subcommand)]
 enum How {
+    /// A few rounds of all engines, about five minutes
+    Short(Suite),
+    /// All engines, for hours
+    Long(Suite),
     /// kill -9 at random moments
     Kill(Rounds),
     /// Power cuts of an ext4 on a loop device; needs root and strace
@@ -124,6 +130,8 @@ pub(crate) struct Rounds {
 fn main() -> ExitCode {
     let campaign = Campaign::parse();
     ExitCode::from(match &campaign.how {
+        How::Short(suite) => suite::short(suite),
+        How::Long(suite) => suite::long(suite),
         How::Kill(rounds) => rounds::run(rounds, Engine::Kill),
         How::PowerCut(rounds) => rounds::run(rounds, Engine::PowerCut),
         How::RecoveryCuts(rounds) => rounds::run(rounds, Engine::RecoveryCuts),
