@@ -20,7 +20,7 @@ const SHORT: [(&str, u64); 14] = [
     ("kill", 20),
     ("power-cut", 10),
     ("recovery-cuts", 10),
-    ("blocks", 60),
+    ("blocks", 30),
     ("calls", 50),
     ("faults", 20),
     ("pause", 6),
