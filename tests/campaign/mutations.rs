@@ -257,7 +257,7 @@ fn fate(mutation: &Mutation, binary: &Path, kept: &Path) -> Fate {
 }
 
 /// What was wrong first, in an engine's own words, or in the beginning of them. Of a store that
-/// has told much in its log, what it calls an error.
+/// has told much in its log, what it ended with.
 fn words_in(stderr: &str) -> String {
     let mut lines = stderr.lines();
     let panicked = lines.by_ref().find(|line| line.contains(" panicked at "));
@@ -266,14 +266,18 @@ fn words_in(stderr: &str) -> String {
         None => stderr.lines().last().unwrap_or_default(),
     };
     let mut rest = lines.take_while(|line| !line.contains(" panicked at "));
-    let error = rest.find_map(|line| line.split_once(" ERROR "));
-    let (words, more) = match (error, first.split_once("  INFO ")) {
-        (Some((_, error)), Some((words, _))) => (words, error),
-        _ => (first, ""),
+    let last_words = rest.find_map(|line| {
+        let is_error = line.split_once(" ERROR ").map(|(_, words)| words);
+        is_error.or_else(|| line.strip_prefix("oncelog: "))
+    });
+    // A line of its log begins with a date.
+    let words = match (first.split_once(": 20"), last_words) {
+        (Some((words, _)), Some(last_words)) => format!("{words}: {last_words}"),
+        _ => first.to_owned(),
     };
-    let words = format!("{words} {more}").replace('|', "/");
-    let mut shown: String = words.trim().chars().take(WORDS_MAX).collect();
-    if words.trim().chars().count() > WORDS_MAX {
+    let words = words.replace('|', "/");
+    let mut shown: String = words.chars().take(WORDS_MAX).collect();
+    if words.chars().count() > WORDS_MAX {
         shown.push('…');
     }
     shown

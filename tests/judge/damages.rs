@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::client::{Client, event};
 use crate::dump::{dump, events_and_damages};
-use crate::process::{Oncelog, command, run_command};
+use crate::process::{Oncelog, PATIENCE, command, run_command};
 use crate::random::Random;
 use crate::store::{PAYLOAD_AT, segments, wait_for_mark};
 use crate::tree::copy;
@@ -89,7 +90,7 @@ pub(crate) struct Damaged {
     gone_from: Option<u64>,
 }
 
-/// Three lives, of which the last one is killed.
+/// Three lives, of which two are killed: one when its index is flushed, one at once.
 fn live(filling: &str, older: &mut Bytes) -> TempDir {
     let store = tempfile::tempdir().expect("a directory");
     for life in 0..LIVES {
@@ -108,7 +109,12 @@ fn live(filling: &str, older: &mut Bytes) -> TempDir {
                 *older = bytes_of(store.path());
                 assert_eq!(server.terminate().code, Some(0));
             }
-            _ => drop(server.kill()),
+            _ => {
+                if life == 1 {
+                    wait_for_flush(store.path(), client.settled().received);
+                }
+                server.kill();
+            }
         }
     }
     store
@@ -128,6 +134,14 @@ fn flushed(data_dir: &Path) -> u64 {
     verify.arg(data_dir);
     let said: Value = serde_json::from_slice(&run_command(verify).stdout).expect("JSON");
     said["index"]["flushed_seq"].as_u64().expect("a seq")
+}
+
+fn wait_for_flush(data_dir: &Path, seq: u64) {
+    let until = Instant::now() + PATIENCE;
+    while flushed(data_dir) < seq {
+        assert!(Instant::now() < until, "the index is not flushed");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 impl Victim {
