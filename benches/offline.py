@@ -43,7 +43,7 @@ def serve(oncelog, data_dir):
         stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + 60
-    ready = [oncelog, "health", "--url", f"http://127.0.0.1:{PORT}"]
+    ready = [oncelog, "health", "--ready", "--url", f"http://127.0.0.1:{PORT}"]
     while subprocess.run(ready, capture_output=True).returncode != 0:
         if time.monotonic() > until:
             sys.exit("the server does not become ready")
