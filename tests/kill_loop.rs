@@ -14,6 +14,8 @@ mod client;
 mod dump;
 #[path = "judge/history.rs"]
 mod history;
+#[path = "judge/honest.rs"]
+mod honest;
 #[path = "campaign/life.rs"]
 mod life;
 #[path = "campaign/look.rs"]
